@@ -1,0 +1,11 @@
+DROP TABLE audit_events;
+DROP TABLE jobs;
+DROP TABLE attachment_copies;
+DROP TABLE attachments;
+DROP TABLE batches;
+DROP TABLE settings;
+DROP TABLE sessions;
+DROP TABLE site_members;
+DROP TABLE users;
+DROP TABLE sites;
+DROP EXTENSION pg_trgm;
