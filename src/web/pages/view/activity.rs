@@ -1,0 +1,85 @@
+//! What happened to a batch or a file, newest first.
+
+use chrono::{DateTime, Utc};
+
+use super::format;
+
+/// One line of activity.
+pub struct Activity {
+    pub act: Act,
+    /// Who did it; `None` for what Stillage did by itself.
+    pub actor: Option<String>,
+    /// The one file it was about; `None` on that file's own page, or when several were.
+    pub filename: Option<String>,
+    /// How many files it was about, when a handler sums up a run of equal acts; 1 otherwise.
+    pub count: i64,
+    pub at: DateTime<Utc>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    BatchCreated,
+    BatchEdited,
+    BatchClosed,
+    BatchReopened,
+    BatchTrashed,
+    BatchRestored,
+    FileAdded,
+    FileViewed,
+    FileDownloaded,
+    FileTrashed,
+    FileRestored,
+}
+
+impl Activity {
+    pub fn icon(&self) -> &'static str {
+        match self.act {
+            Act::BatchCreated => "plus",
+            Act::BatchEdited => "tag",
+            Act::BatchClosed => "closed",
+            Act::BatchReopened => "open",
+            Act::BatchTrashed | Act::FileTrashed => "trash",
+            Act::BatchRestored | Act::FileRestored => "undo",
+            Act::FileAdded => "upload",
+            Act::FileViewed => "eye",
+            Act::FileDownloaded => "download",
+        }
+    }
+
+    /// What was done, to stand after the actor's name: "added".
+    pub fn verb(&self) -> &'static str {
+        match self.act {
+            Act::BatchCreated => "made the batch",
+            Act::BatchEdited => "changed the details",
+            Act::BatchClosed => "closed the batch",
+            Act::BatchReopened => "opened the batch again",
+            Act::BatchTrashed => "moved the batch to the trash",
+            Act::BatchRestored => "restored the batch",
+            Act::FileAdded => "added",
+            Act::FileViewed => "looked at",
+            Act::FileDownloaded => "downloaded",
+            Act::FileTrashed => "moved to the trash",
+            Act::FileRestored => "restored",
+        }
+    }
+
+    /// What it was done to when no single file is named: "3 files", "it", or nothing for the batch itself.
+    pub fn object(&self) -> String {
+        if !self.act.is_about_files() || self.filename.is_some() {
+            String::new()
+        } else if self.count == 1 {
+            "it".to_owned()
+        } else {
+            format::count(self.count, "file", "files")
+        }
+    }
+}
+
+impl Act {
+    fn is_about_files(self) -> bool {
+        matches!(
+            self,
+            Act::FileAdded | Act::FileViewed | Act::FileDownloaded | Act::FileTrashed | Act::FileRestored
+        )
+    }
+}

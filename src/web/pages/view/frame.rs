@@ -1,0 +1,146 @@
+//! What surrounds every page.
+
+use super::format;
+
+/// The head, the side bar, the top line and the messages of a page. Every page struct has one as `frame`.
+pub struct Frame {
+    /// Stands before " · Stillage" in the tab.
+    pub title: String,
+    /// Which entry of the side bar is marked as the current place.
+    pub here: Place,
+    /// `None`: nobody is signed in, and the page shows neither side bar nor search.
+    pub user: Option<FrameUser>,
+    /// Goes into every form as `csrf_token`; `upload.js` reads it from the upload form.
+    pub csrf_token: String,
+    /// What stands in the search field; on the list of batches its `q`, elsewhere empty.
+    pub query: String,
+    pub flashes: Vec<Flash>,
+    /// From the `theme` cookie (`light` or `dark`); `None` follows the system.
+    pub theme: Option<Theme>,
+    /// Shown beside "Trash"; `None` or zero shows no number.
+    pub trash_count: Option<i64>,
+    /// Something that holds on every page, as a store that is read-only.
+    pub banner: Option<Banner>,
+    /// False while there is only one site: the pages then do not mention sites.
+    pub sites_shown: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Batches,
+    Trash,
+    /// No entry is marked.
+    Elsewhere,
+}
+
+pub struct FrameUser {
+    pub name: String,
+    /// "Admin", "Staff" or "Viewer"
+    pub role_word: String,
+    pub is_admin: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    Light,
+    Dark,
+}
+
+/// A message about what was just done; it names the thing.
+pub struct Flash {
+    pub kind: FlashKind,
+    pub text: String,
+    /// A button that takes the act back.
+    pub undo: Option<Undo>,
+    /// What became of each file of an upload without JavaScript, in the order they were sent.
+    pub files: Vec<FileResult>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum FlashKind {
+    Done,
+    Warning,
+    Failed,
+}
+
+/// Where the undo button posts to (with the CSRF token) and what it says.
+pub struct Undo {
+    pub action_url: String,
+    pub label: String,
+}
+
+pub struct FileResult {
+    pub filename: String,
+    pub stored: bool,
+    /// Why it was refused and what to do; for a stored file anything worth saying, or empty.
+    pub message: String,
+}
+
+pub struct Banner {
+    pub title: String,
+    pub text: String,
+}
+
+impl Frame {
+    /// The value of `data-theme` on `<html>`; empty follows the system.
+    pub fn theme_name(&self) -> &'static str {
+        match self.theme {
+            Some(Theme::Light) => "light",
+            Some(Theme::Dark) => "dark",
+            None => "",
+        }
+    }
+
+    pub fn is_here(&self, place: &str) -> bool {
+        match self.here {
+            Place::Batches => place == "batches",
+            Place::Trash => place == "trash",
+            Place::Elsewhere => false,
+        }
+    }
+
+    /// How many things the trash holds, when there are any.
+    pub fn trash_shown(&self) -> Option<String> {
+        self.trash_count.filter(|&n| n > 0).map(format::grouped)
+    }
+}
+
+impl FrameUser {
+    pub fn initials(&self) -> String {
+        format::initials(&self.name)
+    }
+}
+
+impl FlashKind {
+    pub fn icon(self) -> &'static str {
+        match self {
+            FlashKind::Done => "check",
+            FlashKind::Warning => "alert",
+            FlashKind::Failed => "stop",
+        }
+    }
+
+    /// The ending of the CSS class.
+    pub fn tone(self) -> &'static str {
+        match self {
+            FlashKind::Done => "done",
+            FlashKind::Warning => "warn",
+            FlashKind::Failed => "bad",
+        }
+    }
+}
+
+impl Flash {
+    /// "2 of 5 files stored", the heading over the results of an upload.
+    pub fn files_heading(&self) -> String {
+        let total = self.files.len();
+        let stored = self.files.iter().filter(|file| file.stored).count();
+        match (stored, total) {
+            (1, 1) => "1 file stored".to_owned(),
+            (0, 1) => "1 file was not stored".to_owned(),
+            (0, _) => format!("None of {total} files was stored"),
+            _ if stored == total => format!("{total} files stored"),
+            _ => format!("{stored} of {total} files stored"),
+        }
+    }
+}
