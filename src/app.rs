@@ -1,0 +1,114 @@
+//! What a running Stillage is made of. One builder serves the server, the commands, the jobs and the tests.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::{
+    clock::Clock,
+    config::{Config, DatabaseSource},
+    db::{
+        self, Db,
+        embedded::{Embedded, Options, Owner},
+        settings,
+    },
+    domain::{auth::Passwords, sites, throttle::Throttle},
+    error::{Error, Result},
+    storage::{LocalStore, MarkerPolicy},
+};
+
+/// Connections that one process keeps at most.
+const POOL_SIZE: u32 = 16;
+
+/// The parts, shared by everything that runs.
+pub struct App {
+    pub config: Config,
+    pub db: Db,
+    pub store: Arc<LocalStore>,
+    pub clock: Clock,
+    pub passwords: Passwords,
+    pub throttle: Throttle,
+    /// Signs and encrypts session cookies; the same on every instance of one database.
+    pub session_key: Vec<u8>,
+    pub database_url: String,
+    /// Keeps a private PostgreSQL running for as long as the app lives. Last, so that it is dropped last.
+    _private_database: Option<Embedded>,
+}
+
+impl App {
+    /// Starts (or joins) the database, migrates it, opens the store. Blocks.
+    ///
+    /// # Errors
+    /// The database or the store cannot be had; the message says what to do.
+    pub fn start(config: Config, owner: Owner, clock: Clock) -> anyhow::Result<Arc<Self>> {
+        let (database_url, private) = open_database(&config, owner)?;
+        let applied = db::migrate::run_at(&database_url).map_err(with_cause)?;
+        if applied > 0 {
+            tracing::info!(applied, "database migrated");
+        }
+        Ok(Self::assemble(config, database_url, private, clock, POOL_SIZE).map_err(with_cause)?)
+    }
+
+    /// The app on a migrated database, with a pool of `pool_size` connections.
+    ///
+    /// # Errors
+    /// The database does not answer, or the store's folder cannot be made.
+    pub fn assemble(
+        config: Config,
+        database_url: String,
+        private_database: Option<Embedded>,
+        clock: Clock,
+        pool_size: u32,
+    ) -> Result<Arc<Self>> {
+        let db = Db::connect(&database_url, pool_size)?;
+        let mut conn = db::dedicated(&database_url)?;
+        let store_id =
+            settings::get_or_init::<Uuid>(&mut conn, &clock, "store_id", Uuid::new_v4)?;
+        let session_key = settings::get_or_init(&mut conn, &clock, "session_key", || {
+            hex::encode(rand::random::<[u8; 64]>())
+        })?;
+        sites::ensure_default(&mut conn, &clock)?;
+        let policy = if db::attachments::any(&mut conn)? {
+            MarkerPolicy::Require
+        } else {
+            MarkerPolicy::CreateIfMissing
+        };
+        let store =
+            LocalStore::open(&config.upload_storage_path, store_id, policy).map_err(Error::internal)?;
+        Ok(Arc::new(Self {
+            config,
+            db,
+            store: Arc::new(store),
+            clock,
+            passwords: Passwords::new(),
+            throttle: Throttle::new(),
+            session_key: hex::decode(session_key).map_err(Error::internal)?,
+            database_url,
+            _private_database: private_database,
+        }))
+    }
+}
+
+/// The database's URL, and the private server behind it if there is one.
+///
+/// # Errors
+/// PostgreSQL's programs are missing, or the private server cannot be started.
+pub fn open_database(config: &Config, owner: Owner) -> anyhow::Result<(String, Option<Embedded>)> {
+    use secrecy::ExposeSecret;
+    match &config.database {
+        DatabaseSource::Url(url) => Ok((url.expose_secret().to_owned(), None)),
+        DatabaseSource::Private => {
+            let options = Options { data_path: config.data_path.clone(), settings: Vec::new() };
+            let private = Embedded::start(&options, owner)?;
+            Ok((private.url().to_owned(), Some(private)))
+        }
+    }
+}
+
+/// Commands and the start show causes; pages never do.
+pub fn with_cause(error: Error) -> anyhow::Error {
+    match error {
+        Error::Internal(cause) => cause,
+        other => anyhow::Error::new(other),
+    }
+}

@@ -1,0 +1,49 @@
+//! The one way off the async threads: a bounded hop to the runtime's blocking pool.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::error::{Error, Result};
+
+/// Runs `work` on a blocking thread. For work on files, which the disk bounds; database work goes through
+/// [`crate::db::Db`], password hashing through [`Gate`].
+///
+/// Dropping the future does not stop work that has begun: it must leave a sound state by itself.
+///
+/// # Errors
+/// What `work` returns, or [`Error::Internal`] when it panicked.
+pub async fn run<T, F>(work: F) -> Result<T>
+where
+    F: FnOnce() -> Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(Error::internal)?
+}
+
+/// A bound on how much of one kind of work runs at once. Waiters wait on the async side, where they cost
+/// nothing, so that they never fill the blocking pool.
+#[derive(Clone)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub fn new(at_once: usize) -> Self {
+        Self(Arc::new(Semaphore::new(at_once)))
+    }
+
+    /// Waits for a place, then runs `work` on a blocking thread. The place is given back when the work ends,
+    /// not when the caller stops waiting for it.
+    pub async fn run<T, F>(&self, work: F) -> Result<T>
+    where
+        F: FnOnce() -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let place = Arc::clone(&self.0).acquire_owned().await.map_err(Error::internal)?;
+        run(move || {
+            let _place = place;
+            work()
+        })
+        .await
+    }
+}

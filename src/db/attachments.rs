@@ -1,0 +1,249 @@
+//! The files of batches, and where their copies are.
+
+use chrono::{DateTime, Utc};
+use diesel::{pg::Pg, prelude::*, upsert::excluded};
+use uuid::Uuid;
+
+use super::schema::{attachment_copies, attachments, batches, users};
+use crate::error::Result;
+
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = attachments)]
+pub struct AttachmentRow {
+    pub id: Uuid,
+    pub batch_id: Uuid,
+    pub stored_name: String,
+    pub original_name: String,
+    pub content_type: String,
+    pub size_bytes: i64,
+    pub sha256: Vec<u8>,
+    pub width: Option<i32>,
+    pub height: Option<i32>,
+    pub state: String,
+    pub scan: String,
+    pub uploaded_by: Uuid,
+    pub uploaded_at: DateTime<Utc>,
+    pub trashed_at: Option<DateTime<Utc>>,
+    pub trashed_by: Option<Uuid>,
+}
+
+/// States in which a file is part of its batch, whether or not its bytes can be served.
+pub const LIVING: [&str; 4] = ["available", "missing", "corrupt", "quarantined"];
+
+/// A file with what every caller needs to decide and to show: its batch's site and state, its uploader's name
+/// and the state of its local copy.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub row: AttachmentRow,
+    pub site_id: Uuid,
+    pub batch_number: String,
+    pub batch_trashed: bool,
+    pub uploader: String,
+    pub local: Option<String>,
+}
+
+type FoundTuple = (AttachmentRow, Uuid, String, Option<DateTime<Utc>>, String, Option<String>);
+
+impl From<FoundTuple> for Found {
+    fn from((row, site_id, batch_number, trashed_at, uploader, local): FoundTuple) -> Self {
+        Self { row, site_id, batch_number, batch_trashed: trashed_at.is_some(), uploader, local }
+    }
+}
+
+/// The joins and columns of [`Found`], as a macro because the type of such a query cannot be written down.
+macro_rules! found {
+    () => {
+        attachments::table
+            .inner_join(batches::table)
+            .inner_join(users::table.on(users::id.eq(attachments::uploaded_by)))
+            .left_join(
+                attachment_copies::table.on(attachment_copies::attachment_id
+                    .eq(attachments::id)
+                    .and(attachment_copies::place.eq("local"))),
+            )
+            .select((
+                AttachmentRow::as_select(),
+                batches::site_id,
+                batches::number,
+                batches::trashed_at,
+                users::display_name,
+                attachment_copies::state.nullable(),
+            ))
+    };
+}
+
+pub fn insert(conn: &mut PgConnection, row: &AttachmentRow) -> Result<()> {
+    diesel::insert_into(attachments::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Found>> {
+    let found: Option<FoundTuple> =
+        found!().filter(attachments::id.eq(id)).first(conn).optional()?;
+    Ok(found.map(Into::into))
+}
+
+pub fn find_by_stored_name(conn: &mut PgConnection, name: &str) -> Result<Option<Found>> {
+    let found: Option<FoundTuple> =
+        found!().filter(attachments::stored_name.eq(name)).first(conn).optional()?;
+    Ok(found.map(Into::into))
+}
+
+/// The bare row, locked until the transaction ends.
+pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<AttachmentRow>> {
+    Ok(attachments::table
+        .find(id)
+        .select(AttachmentRow::as_select())
+        .for_update()
+        .first(conn)
+        .optional()?)
+}
+
+/// Up to `limit` living files of a batch, newest first, after the given place in that order.
+pub fn of_batch(
+    conn: &mut PgConnection,
+    batch_id: Uuid,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Found>> {
+    let mut query = found!()
+        .filter(attachments::batch_id.eq(batch_id))
+        .filter(attachments::state.eq_any(LIVING))
+        .into_boxed::<Pg>();
+    if let Some((at, id)) = after {
+        query = query.filter(
+            attachments::uploaded_at.lt(at).or(attachments::uploaded_at.eq(at).and(attachments::id.lt(id))),
+        );
+    }
+    let rows: Vec<FoundTuple> =
+        query.order((attachments::uploaded_at.desc(), attachments::id.desc())).limit(limit).load(conn)?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// The ids of the living neighbours in the batch's order: the one before (newer) and the one after (older).
+pub fn neighbours(conn: &mut PgConnection, row: &AttachmentRow) -> Result<(Option<Uuid>, Option<Uuid>)> {
+    let (at, id) = (row.uploaded_at, row.id);
+    let siblings = || {
+        attachments::table
+            .filter(attachments::batch_id.eq(row.batch_id))
+            .filter(attachments::state.eq_any(LIVING))
+            .select(attachments::id)
+    };
+    let newer = siblings()
+        .filter(attachments::uploaded_at.gt(at).or(attachments::uploaded_at.eq(at).and(attachments::id.gt(id))))
+        .order((attachments::uploaded_at.asc(), attachments::id.asc()))
+        .first(conn)
+        .optional()?;
+    let older = siblings()
+        .filter(attachments::uploaded_at.lt(at).or(attachments::uploaded_at.eq(at).and(attachments::id.lt(id))))
+        .order((attachments::uploaded_at.desc(), attachments::id.desc()))
+        .first(conn)
+        .optional()?;
+    Ok((newer, older))
+}
+
+/// Up to `limit` files in the trash whose batch is not there itself, the latest first.
+pub fn trashed(conn: &mut PgConnection, sites: Option<&[Uuid]>, limit: i64) -> Result<Vec<Found>> {
+    let mut query = found!()
+        .filter(attachments::state.eq("trashed"))
+        .filter(batches::trashed_at.is_null())
+        .into_boxed::<Pg>();
+    if let Some(sites) = sites {
+        query = query.filter(batches::site_id.eq_any(sites.to_vec()));
+    }
+    let rows: Vec<FoundTuple> =
+        query.order((attachments::trashed_at.desc(), attachments::id.desc())).limit(limit).load(conn)?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Moves a file to or from the trash; a restored one starts as `available`.
+pub fn set_trashed(conn: &mut PgConnection, id: Uuid, trashed: Option<(DateTime<Utc>, Uuid)>) -> Result<()> {
+    diesel::update(attachments::table.find(id))
+        .set((
+            attachments::state.eq(if trashed.is_some() { "trashed" } else { "available" }),
+            attachments::trashed_at.eq(trashed.map(|(at, _)| at)),
+            attachments::trashed_by.eq(trashed.map(|(_, by)| by)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn set_copy(
+    conn: &mut PgConnection,
+    attachment_id: Uuid,
+    place: &str,
+    state: &str,
+    verified_at: Option<DateTime<Utc>>,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    diesel::insert_into(attachment_copies::table)
+        .values((
+            attachment_copies::attachment_id.eq(attachment_id),
+            attachment_copies::place.eq(place),
+            attachment_copies::state.eq(state),
+            attachment_copies::verified_at.eq(verified_at),
+            attachment_copies::updated_at.eq(at),
+        ))
+        .on_conflict((attachment_copies::attachment_id, attachment_copies::place))
+        .do_update()
+        .set((
+            attachment_copies::state.eq(excluded(attachment_copies::state)),
+            attachment_copies::verified_at
+                .eq(diesel::dsl::sql("coalesce(excluded.verified_at, attachment_copies.verified_at)")),
+            attachment_copies::updated_at.eq(excluded(attachment_copies::updated_at)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What reconciling compares with the disk.
+#[derive(Clone, Debug, Queryable)]
+pub struct Expected {
+    pub id: Uuid,
+    pub stored_name: String,
+    pub size_bytes: i64,
+    pub state: String,
+}
+
+/// Up to `limit` files that the local store should hold, in the order of their ids, after `after`. Files in
+/// the trash are expected too: they can be restored.
+pub fn expected_locally(conn: &mut PgConnection, after: Option<Uuid>, limit: i64) -> Result<Vec<Expected>> {
+    let mut query = attachments::table
+        .inner_join(attachment_copies::table)
+        .filter(attachment_copies::place.eq("local"))
+        .filter(attachments::state.ne("purged"))
+        .select((attachments::id, attachments::stored_name, attachments::size_bytes, attachments::state))
+        .into_boxed::<Pg>();
+    if let Some(after) = after {
+        query = query.filter(attachments::id.gt(after));
+    }
+    Ok(query.order(attachments::id).limit(limit).load(conn)?)
+}
+
+/// Those of `names` that belong to a row that is not purged.
+pub fn known_names(conn: &mut PgConnection, names: &[String]) -> Result<Vec<String>> {
+    Ok(attachments::table
+        .filter(attachments::stored_name.eq_any(names))
+        .filter(attachments::state.ne("purged"))
+        .select(attachments::stored_name)
+        .load(conn)?)
+}
+
+/// Sets the state of an `available` or `missing` file; one that is in the trash keeps its place there.
+pub fn set_presence(conn: &mut PgConnection, id: Uuid, state: &str) -> Result<()> {
+    diesel::update(attachments::table.find(id))
+        .filter(attachments::state.eq_any(["available", "missing"]))
+        .set(attachments::state.eq(state))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Whether any row expects a file: a store that lost its marker must then not be taken for a new one.
+pub fn any(conn: &mut PgConnection) -> Result<bool> {
+    Ok(diesel::select(diesel::dsl::exists(attachments::table.filter(attachments::state.ne("purged"))))
+        .get_result(conn)?)
+}
+
+pub fn count(conn: &mut PgConnection) -> Result<i64> {
+    Ok(attachments::table.filter(attachments::state.ne("purged")).count().get_result(conn)?)
+}

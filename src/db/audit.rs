@@ -1,0 +1,59 @@
+//! The trail of events. Rows are only ever added, in the transaction of what they describe.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::schema::audit_events;
+use crate::error::Result;
+
+#[derive(Debug, Insertable)]
+#[diesel(table_name = audit_events)]
+pub struct NewEvent<'a> {
+    pub at: DateTime<Utc>,
+    pub actor: &'a str,
+    pub actor_id: Option<Uuid>,
+    pub address: Option<String>,
+    pub action: &'a str,
+    pub subject: String,
+    pub batch_id: Option<Uuid>,
+    pub attachment_id: Option<Uuid>,
+    pub details: Value,
+}
+
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = audit_events)]
+pub struct EventRow {
+    pub id: i64,
+    pub at: DateTime<Utc>,
+    pub actor: String,
+    pub action: String,
+    pub subject: String,
+    pub details: Value,
+}
+
+pub fn insert(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<()> {
+    diesel::insert_into(audit_events::table).values(event).execute(conn)?;
+    Ok(())
+}
+
+/// The latest events of a batch and its files, newest first.
+pub fn of_batch(conn: &mut PgConnection, batch_id: Uuid, limit: i64) -> Result<Vec<EventRow>> {
+    Ok(audit_events::table
+        .filter(audit_events::batch_id.eq(batch_id))
+        .order(audit_events::id.desc())
+        .limit(limit)
+        .select(EventRow::as_select())
+        .load(conn)?)
+}
+
+/// The latest events of one file, newest first.
+pub fn of_attachment(conn: &mut PgConnection, attachment_id: Uuid, limit: i64) -> Result<Vec<EventRow>> {
+    Ok(audit_events::table
+        .filter(audit_events::attachment_id.eq(attachment_id))
+        .order(audit_events::id.desc())
+        .limit(limit)
+        .select(EventRow::as_select())
+        .load(conn)?)
+}

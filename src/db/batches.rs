@@ -1,0 +1,169 @@
+//! Production batches.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    dsl::sql,
+    pg::Pg,
+    prelude::*,
+    sql_types::{Bool, Text},
+};
+use uuid::Uuid;
+
+use super::{
+    like_anywhere,
+    schema::{batches, sites},
+};
+use crate::error::Result;
+
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = batches)]
+pub struct BatchRow {
+    pub id: Uuid,
+    pub site_id: Uuid,
+    pub number: String,
+    pub product: String,
+    pub notes: String,
+    pub status: String,
+    pub created_by: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub trashed_at: Option<DateTime<Utc>>,
+    pub files_count: i64,
+    pub pictures_count: i64,
+    pub bytes_total: i64,
+    pub last_activity_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Insertable)]
+#[diesel(table_name = batches)]
+pub struct NewBatchRow<'a> {
+    pub id: Uuid,
+    pub site_id: Uuid,
+    pub number: &'a str,
+    pub product: &'a str,
+    pub notes: &'a str,
+    pub created_by: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub last_activity_at: DateTime<Utc>,
+}
+
+/// Which batches of a list are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only these sites; `None` is all of them.
+    pub sites: Option<Vec<Uuid>>,
+    pub status: Option<&'static str>,
+    /// Substring of number, product or a file's name.
+    pub query: Option<String>,
+    /// Only what comes after this place in the order (last activity, id), both falling.
+    pub after: Option<(DateTime<Utc>, Uuid)>,
+}
+
+pub fn insert(conn: &mut PgConnection, batch: &NewBatchRow<'_>) -> Result<()> {
+    diesel::insert_into(batches::table).values(batch).execute(conn)?;
+    Ok(())
+}
+
+pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<BatchRow>> {
+    Ok(batches::table.find(id).select(BatchRow::as_select()).first(conn).optional()?)
+}
+
+/// The row, locked against every other change until the transaction ends.
+pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<BatchRow>> {
+    Ok(batches::table.find(id).select(BatchRow::as_select()).for_update().first(conn).optional()?)
+}
+
+/// Up to `limit` living batches with the name of their site, latest activity first.
+pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<(BatchRow, String)>> {
+    let mut query = batches::table
+        .inner_join(sites::table)
+        .filter(batches::trashed_at.is_null())
+        .select((BatchRow::as_select(), sites::name))
+        .into_boxed::<Pg>();
+    if let Some(sites) = &filter.sites {
+        query = query.filter(batches::site_id.eq_any(sites.clone()));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(batches::status.eq(status));
+    }
+    if let Some(text) = &filter.query {
+        let pattern = like_anywhere(&text.to_lowercase());
+        query = query.filter(
+            sql::<Bool>("(lower(batches.number || ' ' || batches.product) LIKE ")
+                .bind::<Text, _>(pattern.clone())
+                .sql(
+                    " OR batches.id IN (SELECT batch_id FROM attachments
+                       WHERE state NOT IN ('trashed', 'purged') AND lower(original_name) LIKE ",
+                )
+                .bind::<Text, _>(pattern)
+                .sql("))"),
+        );
+    }
+    if let Some((at, id)) = filter.after {
+        query = query.filter(
+            batches::last_activity_at
+                .lt(at)
+                .or(batches::last_activity_at.eq(at).and(batches::id.lt(id))),
+        );
+    }
+    Ok(query
+        .order((batches::last_activity_at.desc(), batches::id.desc()))
+        .limit(limit)
+        .load(conn)?)
+}
+
+/// Up to `limit` batches in the trash, the latest first.
+pub fn trashed(conn: &mut PgConnection, sites: Option<&[Uuid]>, limit: i64) -> Result<Vec<BatchRow>> {
+    let mut query = batches::table
+        .filter(batches::trashed_at.is_not_null())
+        .select(BatchRow::as_select())
+        .into_boxed::<Pg>();
+    if let Some(sites) = sites {
+        query = query.filter(batches::site_id.eq_any(sites.to_vec()));
+    }
+    Ok(query.order((batches::trashed_at.desc(), batches::id.desc())).limit(limit).load(conn)?)
+}
+
+pub fn set_status(conn: &mut PgConnection, id: Uuid, status: &str, at: DateTime<Utc>) -> Result<()> {
+    diesel::update(batches::table.find(id))
+        .set((batches::status.eq(status), batches::updated_at.eq(at), batches::last_activity_at.eq(at)))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn set_trashed(
+    conn: &mut PgConnection,
+    id: Uuid,
+    trashed: Option<(DateTime<Utc>, Uuid)>,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(batches::table.find(id))
+        .set((
+            batches::trashed_at.eq(trashed.map(|(at, _)| at)),
+            batches::trashed_by.eq(trashed.map(|(_, by)| by)),
+            batches::updated_at.eq(at),
+            batches::last_activity_at.eq(at),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What a file's coming or going does to its batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Change {
+    pub files: i64,
+    pub pictures: i64,
+    pub bytes: i64,
+}
+
+pub fn count(conn: &mut PgConnection, id: Uuid, change: Change, at: DateTime<Utc>) -> Result<()> {
+    diesel::update(batches::table.find(id))
+        .set((
+            batches::files_count.eq(batches::files_count + change.files),
+            batches::pictures_count.eq(batches::pictures_count + change.pictures),
+            batches::bytes_total.eq(batches::bytes_total + change.bytes),
+            batches::last_activity_at.eq(at),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

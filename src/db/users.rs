@@ -1,0 +1,82 @@
+//! People's accounts.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::schema::{sessions, users};
+use crate::error::Result;
+
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = users)]
+pub struct UserRow {
+    pub id: Uuid,
+    /// Lower case; the domain normalises it.
+    pub username: String,
+    pub display_name: String,
+    pub password_hash: String,
+    pub role: String,
+    pub disabled_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+pub fn insert(conn: &mut PgConnection, user: &UserRow) -> Result<()> {
+    diesel::insert_into(users::table).values(user).execute(conn)?;
+    Ok(())
+}
+
+pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRow>> {
+    Ok(users::table.find(id).select(UserRow::as_select()).first(conn).optional()?)
+}
+
+pub fn find_by_name(conn: &mut PgConnection, username: &str) -> Result<Option<UserRow>> {
+    Ok(users::table
+        .filter(users::username.eq(username))
+        .select(UserRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The rows of every enabled admin, locked until the transaction ends: who changes one counts on the others.
+pub fn enabled_admins_for_update(conn: &mut PgConnection) -> Result<Vec<UserRow>> {
+    Ok(users::table
+        .filter(users::role.eq("admin"))
+        .filter(users::disabled_at.is_null())
+        .order(users::id)
+        .select(UserRow::as_select())
+        .for_update()
+        .load(conn)?)
+}
+
+pub fn any_admin(conn: &mut PgConnection) -> Result<bool> {
+    Ok(diesel::select(diesel::dsl::exists(users::table.filter(users::role.eq("admin")))).get_result(conn)?)
+}
+
+pub fn all(conn: &mut PgConnection) -> Result<Vec<UserRow>> {
+    Ok(users::table.order(users::username).select(UserRow::as_select()).load(conn)?)
+}
+
+pub fn set_password_hash(conn: &mut PgConnection, id: Uuid, hash: &str, at: DateTime<Utc>) -> Result<()> {
+    diesel::update(users::table.find(id))
+        .set((users::password_hash.eq(hash), users::updated_at.eq(at)))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn set_disabled(
+    conn: &mut PgConnection,
+    id: Uuid,
+    disabled_at: Option<DateTime<Utc>>,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(users::table.find(id))
+        .set((users::disabled_at.eq(disabled_at), users::updated_at.eq(at)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Ends every session of a user, at once and on every instance.
+pub fn end_sessions(conn: &mut PgConnection, id: Uuid) -> Result<usize> {
+    Ok(diesel::delete(sessions::table.filter(sessions::user_id.eq(id))).execute(conn)?)
+}

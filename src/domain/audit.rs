@@ -1,0 +1,66 @@
+//! Events: written in the transaction of what they describe, or not at all.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::access::Actor;
+use crate::{
+    db::{self, audit::NewEvent},
+    error::Result,
+};
+
+pub use crate::db::audit::EventRow;
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject {
+    Batch(Uuid),
+    Attachment { id: Uuid, batch: Uuid },
+    User(Uuid),
+    Site(Uuid),
+    System,
+}
+
+impl Subject {
+    fn key(self) -> String {
+        match self {
+            Self::Batch(id) => format!("batch:{id}"),
+            Self::Attachment { id, .. } => format!("attachment:{id}"),
+            Self::User(id) => format!("user:{id}"),
+            Self::Site(id) => format!("site:{id}"),
+            Self::System => "system".to_owned(),
+        }
+    }
+}
+
+/// Adds one event. `action` is `noun.verb`, such as `batch.close`.
+pub fn record(
+    conn: &mut PgConnection,
+    at: DateTime<Utc>,
+    actor: &Actor,
+    action: &str,
+    subject: Subject,
+    details: Value,
+) -> Result<()> {
+    let (batch_id, attachment_id) = match subject {
+        Subject::Batch(id) => (Some(id), None),
+        Subject::Attachment { id, batch } => (Some(batch), Some(id)),
+        Subject::User(_) | Subject::Site(_) | Subject::System => (None, None),
+    };
+    db::audit::insert(
+        conn,
+        &NewEvent {
+            at,
+            actor: &actor.name,
+            actor_id: actor.id(),
+            address: actor.address.map(|address| address.to_string()),
+            action,
+            subject: subject.key(),
+            batch_id,
+            attachment_id,
+            details,
+        },
+    )
+}

@@ -1,0 +1,15 @@
+//! Use cases and rules. Each function authorises its caller once, through [`access`], so that pages, API and
+//! commands agree; no HTTP, no templates.
+
+pub mod access;
+pub mod attachments;
+pub mod audit;
+pub mod auth;
+pub mod batches;
+pub mod content;
+pub mod intake;
+pub mod maintenance;
+pub mod sites;
+pub mod throttle;
+pub mod trash;
+pub mod users;

@@ -1,0 +1,133 @@
+//! What can go wrong, in the words of the domain. No HTTP here: `web::error` gives each kind its status and
+//! its page, `cli` its exit code.
+
+use std::{borrow::Cow, time::Duration};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not there, or not for this caller: the two must look alike.
+    #[error("There is nothing here for you.")]
+    NotFound,
+    /// Nobody is signed in.
+    #[error("Sign in first.")]
+    Unauthenticated,
+    /// Visible to the caller, but not theirs to do.
+    #[error("Your role does not allow this.")]
+    Forbidden,
+    /// The write does not prove that it came from a page of this server.
+    #[error("The form's safety token is missing or out of date. Load the page again and repeat.")]
+    Csrf,
+    /// The thing is in a state that does not allow this.
+    #[error("{message}")]
+    Conflict { code: &'static str, message: Cow<'static, str> },
+    /// Input that cannot be used, with a message per field.
+    #[error("{}", .0.first().map_or("The input cannot be used.", |field| field.message.as_ref()))]
+    Invalid(Vec<FieldError>),
+    /// The request itself cannot be read.
+    #[error("{0}")]
+    BadRequest(Cow<'static, str>),
+    /// A file that is not stored, and why.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too many attempts; the caller may come back after the given time.
+    #[error("Too many attempts. Try again in {} s.", .retry_after.as_secs().max(1))]
+    Throttled { retry_after: Duration },
+    /// Busy or shutting down; the caller may try again soon.
+    #[error("{message}")]
+    Unavailable { message: Cow<'static, str>, retry_after: Duration },
+    /// Ours to mend. The cause goes to the log, never to the caller.
+    #[error("Something went wrong on the server.")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// What is wrong with one field of a form, in words for the person who filled it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    pub field: &'static str,
+    pub message: Cow<'static, str>,
+}
+
+impl FieldError {
+    pub fn new(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field, message: message.into() }
+    }
+}
+
+/// Why an upload is not stored. After each of these no row, no file and no temporary file is left.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("The file is over the limit of {limit_mb} MB. Send a smaller one, or ask an admin to raise the limit.")]
+    TooLarge { limit_mb: u64 },
+    #[error("{reason}")]
+    UnsupportedType { reason: Cow<'static, str> },
+    #[error("The file is empty. Check it on your device and choose it again.")]
+    EmptyFile,
+    #[error("The picture cannot be read: {reason}. Open it on your device, save it again and send that.")]
+    UnreadableImage { reason: &'static str },
+    #[error("{reason} Nothing was stored; your file is still on your device. Tell an admin.")]
+    StorageUnavailable { reason: Cow<'static, str> },
+    #[error("The batch is closed and takes no files. Ask an admin to reopen it.")]
+    BatchClosed,
+    #[error("No file was chosen.")]
+    NoFiles,
+    #[error("{reason}")]
+    Malformed { reason: Cow<'static, str> },
+}
+
+impl Refusal {
+    /// The stable code of the HTTP contract.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::UnsupportedType { .. } => "unsupported_type",
+            Self::EmptyFile => "empty_file",
+            Self::UnreadableImage { .. } => "unreadable_image",
+            Self::StorageUnavailable { .. } => "storage_unavailable",
+            Self::BatchClosed => "batch_closed",
+            Self::NoFiles => "no_files",
+            Self::Malformed { .. } => "bad_request",
+        }
+    }
+}
+
+impl Error {
+    /// The stable code that clients can rely on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Csrf => "csrf",
+            Self::Conflict { code, .. } => code,
+            Self::Invalid(_) => "invalid",
+            Self::BadRequest(_) => "bad_request",
+            Self::Refused(refusal) => refusal.code(),
+            Self::Throttled { .. } => "throttled",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    pub fn conflict(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Conflict { code, message: message.into() }
+    }
+
+    pub fn invalid(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
+        Self::Internal(cause.into())
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        match error {
+            diesel::result::Error::NotFound => Self::NotFound,
+            other => Self::internal(other),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Every name and path in the store is made here.
+
+use std::path::{Path, PathBuf};
+
+use unicode_normalization::UnicodeNormalization;
+use uuid::Uuid;
+
+/// Folder of published files.
+pub const BATCHES: &str = "batches";
+/// Folder of uploads on their way in.
+pub const STAGING: &str = ".staging";
+/// Folder of unknown files that were moved aside.
+pub const TRASH: &str = ".trash";
+/// Ending of a staged upload.
+pub const PART: &str = "part";
+
+/// What one name may take on every filesystem we know, in bytes.
+const NAME_MAX: usize = 255;
+/// A longer "extension" is part of the name, not a type.
+const EXTENSION_MAX: usize = 16;
+
+/// The name under which a file is kept: `{uuid}_{name}`.
+///
+/// The name is NFC-normalised, without separators, control and bidirectional formatting characters, and cut on
+/// a character boundary so that the whole fits 255 bytes with its extension kept. A name with nothing left
+/// becomes `file`.
+pub fn stored_name(id: Uuid, original: &str) -> String {
+    let clean = sanitise(original);
+    let room = NAME_MAX - uuid::fmt::Hyphenated::LENGTH - 1;
+    format!("{}_{}", id.hyphenated(), cut(&clean, room))
+}
+
+/// Whether `name` has the form that [`stored_name`] makes. Anything else in `batches/` is not ours.
+pub fn is_stored_name(name: &str) -> bool {
+    let id_length = uuid::fmt::Hyphenated::LENGTH;
+    name.len() <= NAME_MAX
+        && name.is_char_boundary(id_length)
+        && name.get(..id_length).is_some_and(|id| Uuid::try_parse(id).is_ok())
+        && name[id_length..].starts_with('_')
+        && !name.contains(is_unwanted)
+}
+
+/// The extension in lower case, without its dot; `None` when there is none.
+pub fn extension(name: &str) -> Option<String> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    (!stem.is_empty() && !extension.is_empty() && extension.len() <= EXTENSION_MAX)
+        .then(|| extension.to_lowercase())
+}
+
+pub(crate) fn published(root: &Path, stored_name: &str) -> PathBuf {
+    root.join(BATCHES).join(stored_name)
+}
+
+pub(crate) fn staged(root: &Path, id: Uuid) -> PathBuf {
+    root.join(STAGING).join(format!("{}.{PART}", id.hyphenated()))
+}
+
+pub(crate) fn trashed(root: &Path, stored_name: &str) -> PathBuf {
+    root.join(TRASH).join(stored_name)
+}
+
+fn sanitise(original: &str) -> String {
+    let kept: String = original.nfc().filter(|&c| !is_unwanted(c)).collect();
+    let trimmed = kept.trim();
+    if trimmed.is_empty() { "file".to_owned() } else { trimmed.to_owned() }
+}
+
+/// Separators, control characters, and characters that turn the reading direction (so that `gpj.exe` cannot
+/// show as `exe.jpg`).
+fn is_unwanted(c: char) -> bool {
+    matches!(c,
+        '/' | '\\'
+        | '\u{061C}' | '\u{200E}' | '\u{200F}'
+        | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
+        || c.is_control()
+}
+
+/// At most `room` bytes of `name`, its extension kept.
+fn cut(name: &str, room: usize) -> String {
+    if name.len() <= room {
+        return name.to_owned();
+    }
+    let tail = match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && (1..=EXTENSION_MAX).contains(&extension.len()) => {
+            &name[stem.len()..]
+        }
+        _ => "",
+    };
+    let end = name.floor_char_boundary(room - tail.len());
+    format!("{}{tail}", &name[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name_of(original: &str) -> String {
+        stored_name(Uuid::nil(), original)[37..].to_owned()
+    }
+
+    #[test]
+    fn names_are_cleaned_not_mangled() {
+        let cases = [
+            ("Zertifikat März 2026.pdf", "Zertifikat März 2026.pdf"),
+            ("../../etc/passwd", "....etcpasswd"),
+            ("C:\\fakepath\\IMG 1.JPG", "C:fakepathIMG 1.JPG"),
+            ("cafe\u{301}.png", "café.png"),
+            ("ann\u{202E}gpj.exe", "anngpj.exe"),
+            ("a\r\nb\0.pdf", "ab.pdf"),
+            ("\"quoted\" 'name'.png", "\"quoted\" 'name'.png"),
+            ("👩‍🔬 Labor.jpg", "👩‍🔬 Labor.jpg"),
+            ("", "file"),
+            ("///", "file"),
+            (".hidden", ".hidden"),
+        ];
+        for (original, expected) in cases {
+            assert_eq!(name_of(original), expected, "{original:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_extension() {
+        let name = name_of(&format!("{}.pdf", "ü".repeat(300)));
+        assert!(name.ends_with("ü.pdf"));
+        assert!(name.len() <= 255 - 37);
+    }
+
+    #[test]
+    fn extensions() {
+        let cases = [
+            ("a.PDF", Some("pdf")),
+            ("a.tar.gz", Some("gz")),
+            ("a", None),
+            (".png", None),
+            ("a.", None),
+            ("a.veryveryverylongextension", None),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(extension(name).as_deref(), expected, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_gives_a_safe_one(original in "\\PC*|.*", id in any::<u128>()) {
+            let name = stored_name(Uuid::from_u128(id), &original);
+            prop_assert!(name.len() <= 255);
+            prop_assert!(is_stored_name(&name));
+            let path = Path::new(&name);
+            prop_assert_eq!(path.components().count(), 1);
+            prop_assert_eq!(path.file_name().and_then(|n| n.to_str()), Some(name.as_str()));
+        }
+
+        #[test]
+        fn a_kept_extension_stays_what_it_was(stem in "\\PC{1,400}", extension in "[a-z]{1,5}") {
+            let original = format!("{stem}.{extension}");
+            prop_assert!(name_of(&original).ends_with(&format!(".{extension}")));
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The store on a local disk or an NFS/SAN mount.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2},
+};
+use uuid::Uuid;
+
+use super::{
+    MarkerPolicy, Result, Staged, Staging, StorageError, dir_sync::DirSync, key, marker, staging,
+};
+
+/// A store's folder. All functions block; callers hop to a blocking thread.
+pub struct LocalStore {
+    root: PathBuf,
+    id: Uuid,
+    batches: DirSync,
+}
+
+/// A published file. Until it is [confirmed](Published::confirm) a later failure may take it back.
+#[must_use]
+#[derive(Debug)]
+pub struct Published {
+    path: PathBuf,
+}
+
+/// A file in `batches/` as the disk has it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub name: String,
+    pub size: u64,
+    pub modified: SystemTime,
+}
+
+impl LocalStore {
+    /// Opens the store `id` in `root`, making its folders (and, if the policy allows it, its marker) where they
+    /// are missing. A folder that is not this store's is left alone: such a store opens, but
+    /// [`check`](Self::check) fails until the right folder is there.
+    ///
+    /// # Errors
+    /// The folders cannot be made or are not on one filesystem.
+    pub fn open(root: &Path, id: Uuid, policy: MarkerPolicy) -> Result<Self> {
+        let root = std::path::absolute(root).map_err(StorageError::io("find its folder"))?;
+        let store = Self { batches: DirSync::new(root.join(key::BATCHES)), root, id };
+        if policy == MarkerPolicy::CreateIfMissing && !marker::exists(&store.root) {
+            make_folder(&store.root, 0o755)?;
+            marker::create(&store.root, id)?;
+        }
+        match store.check() {
+            Ok(()) | Err(StorageError::ReadOnly(_)) => Ok(store),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether the folder is this store's, right now, and whole. Cheap enough for every write.
+    pub fn check(&self) -> Result<()> {
+        marker::check(&self.root, self.id)?;
+        let device = device(&self.root)?;
+        for folder in [key::BATCHES, key::STAGING, key::TRASH] {
+            let path = self.root.join(folder);
+            if !path.is_dir() {
+                make_folder(&path, 0o700)?;
+            }
+            if self::device(&path)? != device {
+                return Err(StorageError::ReadOnly(format!(
+                    "{folder} is on another filesystem than the folder it stands in, so files cannot be \
+                     published safely."
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins an upload.
+    pub fn stage(&self) -> Result<Staging> {
+        self.check()?;
+        Staging::create(&self.root)
+    }
+
+    /// Gives a staged file its final name, durably. Never overwrites.
+    pub fn publish(&self, staged: Staged, stored_name: &str) -> Result<Published> {
+        marker::check(&self.root, self.id)?;
+        let target = key::published(&self.root, stored_name);
+        let mut part = staged.part;
+        let inode = fs::metadata(&part.path).map_err(StorageError::io("read an upload"))?.ino();
+        rename_new(&part.path, &target, inode, staged.size)?;
+        part.keep = true;
+        let published = Published { path: target };
+        match self.batches.sync() {
+            Ok(()) => Ok(published),
+            Err(error) => {
+                published.take_back();
+                Err(StorageError::io("make a new file durable")(error))
+            }
+        }
+    }
+
+    /// Opens a published file for reading, together with its size. Symlinks are not followed.
+    ///
+    /// # Errors
+    /// `Ok(None)` when there is no such file.
+    pub fn open_published(&self, stored_name: &str) -> Result<Option<(File, u64)>> {
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(key::published(&self.root, stored_name));
+        match opened {
+            Ok(file) => {
+                let size = file.metadata().map_err(StorageError::io("read a file"))?.len();
+                Ok(Some((file, size)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("open a file")(error)),
+        }
+    }
+
+    /// The size of a published file, or `None` when it is not there.
+    pub fn size_of(&self, stored_name: &str) -> Result<Option<u64>> {
+        match fs::symlink_metadata(key::published(&self.root, stored_name)) {
+            Ok(meta) => Ok(meta.is_file().then(|| meta.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("look at a file")(error)),
+        }
+    }
+
+    /// Every regular file in `batches/`, in no order.
+    pub fn list_published(&self) -> Result<impl Iterator<Item = Result<Found>> + use<>> {
+        let doing = "list its files";
+        let entries = fs::read_dir(self.root.join(key::BATCHES)).map_err(StorageError::io(doing))?;
+        Ok(entries.filter_map(move |entry| {
+            let found = || -> io::Result<Option<Found>> {
+                let entry = entry?;
+                let meta = entry.metadata()?;
+                let Ok(name) = entry.file_name().into_string() else { return Ok(None) };
+                if !meta.is_file() {
+                    return Ok(None);
+                }
+                Ok(Some(Found { name, size: meta.len(), modified: meta.modified()? }))
+            };
+            match found() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                other => other.map_err(StorageError::io(doing)).transpose(),
+            }
+        }))
+    }
+
+    /// When this folder became the store: what is older was not published by it.
+    pub fn made_at(&self) -> Result<SystemTime> {
+        fs::metadata(self.root.join(marker::MARKER_FILE))
+            .and_then(|meta| meta.modified())
+            .map_err(StorageError::io("read its marker"))
+    }
+
+    /// Moves an unknown published file aside into `.trash/`.
+    pub fn set_aside(&self, stored_name: &str) -> Result<()> {
+        let doing = "move a file aside";
+        let (from, to) = (key::published(&self.root, stored_name), key::trashed(&self.root, stored_name));
+        fs::rename(from, to).map_err(StorageError::io(doing))?;
+        self.batches.sync().map_err(StorageError::io(doing))
+    }
+
+    /// Removes staged files that no living upload holds, of this instance or another, and returns how many.
+    pub fn sweep_staging(&self) -> Result<usize> {
+        self.check()?;
+        staging::sweep(&self.root)
+    }
+
+    /// Bytes free for unprivileged writers, and bytes in all, on the store's filesystem.
+    pub fn space(&self) -> Result<(u64, u64)> {
+        let stat = nix::sys::statvfs::statvfs(&self.root)
+            .map_err(|errno| StorageError::io("measure its disk")(errno.into()))?;
+        Ok((stat.blocks_available() * stat.fragment_size(), stat.blocks() * stat.fragment_size()))
+    }
+}
+
+impl Published {
+    /// The row is committed: the file stays.
+    pub fn confirm(self) {}
+
+    /// No row will ever name this file: it goes. Only for failures that leave no doubt.
+    pub fn take_back(self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            // The reconciler moves it aside later.
+            tracing::warn!(path = ?self.path, %error, "a file without a row could not be removed");
+        }
+    }
+}
+
+/// Renames without ever replacing. Filesystems without `RENAME_NOREPLACE` (NFS) get a link and an unlink.
+fn rename_new(from: &Path, to: &Path, inode: u64, size: u64) -> Result<()> {
+    let doing = "publish an upload";
+    let renamed = renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE);
+    match renamed {
+        Ok(()) => Ok(()),
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => match fs::hard_link(from, to) {
+            Ok(()) => fs::remove_file(from).map_err(StorageError::io(doing)),
+            Err(error) => settle(to, inode, size, error)
+                .and_then(|()| fs::remove_file(from).or_else(ignore_missing))
+                .map_err(StorageError::io(doing)),
+        },
+        Err(errno) => settle(to, inode, size, errno.into()).map_err(StorageError::io(doing)),
+    }
+}
+
+/// On NFS a reply can get lost and the repeated call then fails although the first one worked: the target's
+/// inode and size tell.
+fn settle(to: &Path, inode: u64, size: u64, error: io::Error) -> io::Result<()> {
+    let doubtful = [Errno::EEXIST as i32, Errno::ESTALE as i32, Errno::ENOENT as i32];
+    let is_ours = |meta: fs::Metadata| meta.ino() == inode && meta.len() == size;
+    match error.raw_os_error() {
+        Some(code) if doubtful.contains(&code) && fs::symlink_metadata(to).is_ok_and(is_ours) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+fn ignore_missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(StorageError::io("make its folders"))
+}
+
+fn device(path: &Path) -> Result<u64> {
+    fs::metadata(path).map(|meta| meta.dev()).map_err(StorageError::io("look at its folders"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, LocalStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(dir.path(), Uuid::new_v4(), MarkerPolicy::CreateIfMissing).unwrap();
+        (dir, store)
+    }
+
+    fn staged(store: &LocalStore, bytes: &[u8]) -> Staged {
+        let mut staging = store.stage().unwrap();
+        staging.write(bytes).unwrap();
+        staging.finish().unwrap()
+    }
+
+    fn names_in(store: &LocalStore, folder: &str) -> Vec<String> {
+        fs::read_dir(store.root().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_published_can_be_read_and_nothing_else_is_left() {
+        let (_dir, store) = store();
+        let staged = staged(&store, b"hello");
+        assert_eq!(staged.size, 5);
+        assert_eq!(hex::encode(staged.sha256), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+        store.publish(staged, "a_b").unwrap().confirm();
+        let (_, size) = store.open_published("a_b").unwrap().unwrap();
+        assert_eq!(size, 5);
+        assert_eq!(names_in(&store, key::STAGING), Vec::<String>::new());
+    }
+
+    #[test]
+    fn publishing_never_overwrites() {
+        let (_dir, store) = store();
+        store.publish(staged(&store, b"first"), "same").unwrap().confirm();
+        assert!(store.publish(staged(&store, b"second"), "same").is_err());
+        assert_eq!(fs::read(key::published(store.root(), "same")).unwrap(), b"first");
+        assert_eq!(names_in(&store, key::STAGING), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_dropped_upload_leaves_nothing() {
+        let (_dir, store) = store();
+        let mut staging = store.stage().unwrap();
+        staging.write(b"half").unwrap();
+        drop(staging);
+        drop(staged(&store, b"whole but refused"));
+        assert_eq!(names_in(&store, key::STAGING), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_sweep_spares_living_uploads() {
+        let (_dir, store) = store();
+        let living = store.stage().unwrap();
+        fs::write(key::staged(store.root(), Uuid::new_v4()), b"left by a crash").unwrap();
+        assert_eq!(store.sweep_staging().unwrap(), 1);
+        assert_eq!(names_in(&store, key::STAGING).len(), 1);
+        living.finish().unwrap();
+    }
+
+    #[test]
+    fn an_unmounted_store_takes_nothing_and_recovers() {
+        let (dir, store) = store();
+        let (here, away) = (dir.path().to_owned(), dir.path().with_extension("away"));
+        fs::rename(&here, &away).unwrap();
+        fs::create_dir(&here).unwrap();
+        assert!(matches!(store.stage().err(), Some(StorageError::ReadOnly(_))));
+        assert_eq!(fs::read_dir(&here).unwrap().count(), 0, "nothing may be made in the wrong place");
+        fs::remove_dir(&here).unwrap();
+        fs::rename(&away, &here).unwrap();
+        assert!(store.stage().is_ok());
+    }
+
+    #[test]
+    fn a_marker_that_goes_during_an_upload_stops_its_publication() {
+        let (dir, store) = store();
+        let staged = staged(&store, b"x");
+        fs::remove_file(dir.path().join(marker::MARKER_FILE)).unwrap();
+        assert!(matches!(store.publish(staged, "n").err(), Some(StorageError::ReadOnly(_))));
+        assert_eq!(names_in(&store, key::STAGING), Vec::<String>::new());
+    }
+
+    #[test]
+    fn another_databases_folder_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |policy| LocalStore::open(dir.path(), Uuid::new_v4(), policy).unwrap();
+        open(MarkerPolicy::CreateIfMissing);
+        let other = open(MarkerPolicy::CreateIfMissing);
+        assert!(matches!(other.check(), Err(StorageError::ReadOnly(_))));
+    }
+
+    #[test]
+    fn symlinks_in_the_store_are_not_followed() {
+        let (dir, store) = store();
+        std::os::unix::fs::symlink("/etc/passwd", dir.path().join("batches/link")).unwrap();
+        assert!(store.open_published("link").is_err());
+        assert_eq!(store.size_of("link").unwrap(), None);
+    }
+}
