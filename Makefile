@@ -1,0 +1,46 @@
+# Targets install what they need (.ci/setup): as root at once, as an ordinary user by telling the line that does.
+
+# Rust is often there without the shell knowing it.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+CARGO ?= cargo
+# Handed to what is run: `make test ARGS=storage`, `make run ARGS=--help`.
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt fmt-check clippy doc deny advisories
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
+
+run: ## build in release mode and serve; the first start prints a one-time link
+	@.ci/setup rust database
+	$(CARGO) run --release --locked -- serve $(ARGS)
+
+test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
+	@.ci/setup rust postgres browser
+	$(CARGO) test --locked $(ARGS)
+
+lint: fmt-check clippy doc deny ## formatting, clippy, docs and dependencies, warnings denied
+
+fmt: ## format the code
+	$(CARGO) fmt
+
+fmt-check: ## formatting only
+	$(CARGO) fmt --check
+
+clippy: ## clippy on every target
+	@.ci/setup rust
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+doc: ## the documentation of the code, private items included
+	@.ci/setup rust
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+
+deny: ## licences, sources and bans of dependencies (deny.toml)
+	@.ci/setup rust deny
+	$(CARGO) deny --locked --log-level warn check bans licenses sources
+
+advisories: ## known holes in dependencies; fetches the advisory database
+	@.ci/setup rust deny
+	$(CARGO) deny --locked check advisories
