@@ -62,8 +62,7 @@ impl App {
     ) -> Result<Arc<Self>> {
         let db = Db::connect(&database_url, pool_size)?;
         let mut conn = db::dedicated(&database_url)?;
-        let store_id =
-            settings::get_or_init::<Uuid>(&mut conn, &clock, "store_id", Uuid::new_v4)?;
+        let store_id = settings::get_or_init::<Uuid>(&mut conn, &clock, "store_id", Uuid::new_v4)?;
         let session_key = settings::get_or_init(&mut conn, &clock, "session_key", || {
             hex::encode(rand::random::<[u8; 64]>())
         })?;

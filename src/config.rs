@@ -93,7 +93,9 @@ impl Config {
         let max_upload_size = read.number("MAX_UPLOAD_SIZE_MB", 10, 1, 1_048_576)? * MB;
         let database = match read.secret("DATABASE_URL") {
             Some(url) if is_postgres_url(url.expose_secret()) => DatabaseSource::Url(url),
-            Some(_) => return Err(wrong("DATABASE_URL", "(hidden)", "postgres://user:password@host/database")),
+            Some(_) => {
+                return Err(wrong("DATABASE_URL", "(hidden)", "postgres://user:password@host/database"));
+            }
             None => DatabaseSource::Private,
         };
         let data_path = read.path("STILLAGE_DATA_PATH", "./data")?;
@@ -118,7 +120,8 @@ impl Config {
         };
         let metrics_token = read.secret("METRICS_TOKEN");
         let log_format = read.parse("LOG_FORMAT", "text", "text or json")?;
-        let log_filter = read.parse::<LogFilter>("RUST_LOG", "info", "a filter such as info,stillage=debug")?.0;
+        let log_filter =
+            read.parse::<LogFilter>("RUST_LOG", "info", "a filter such as info,stillage=debug")?.0;
 
         Ok(Self {
             upload_storage_path,
@@ -227,7 +230,8 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     /// This version keeps files on local storage only. Saying so beats quietly making no copies.
     fn refuse_cloud(&mut self) -> Result<(), ConfigError> {
         let name = "ENABLE_ATTACHMENT_CLOUD_STORAGE";
-        let enabled: bool = self.parse(name, "false", "false (this version keeps files on local storage only)")?;
+        let enabled: bool =
+            self.parse(name, "false", "false (this version keeps files on local storage only)")?;
         if enabled {
             return Err(wrong(name, "true", "false (this version keeps files on local storage only)"));
         }
@@ -242,7 +246,9 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     fn refuse_scanner(&mut self) -> Result<(), ConfigError> {
         match self.text("CLAMAV_ADDRESS") {
             None => Ok(()),
-            Some(address) => Err(wrong("CLAMAV_ADDRESS", address, "unset (this version does not scan files)")),
+            Some(address) => {
+                Err(wrong("CLAMAV_ADDRESS", address, "unset (this version does not scan files)"))
+            }
         }
     }
 }
@@ -275,9 +281,9 @@ fn trusted_proxies<F: Fn(&str) -> Option<String>>(read: &mut Reader<F>) -> Resul
         .map(str::trim)
         .map(|item| {
             let network = item.parse::<IpNet>().ok();
-            network
-                .or_else(|| item.parse::<std::net::IpAddr>().ok().map(IpNet::from))
-                .ok_or_else(|| wrong("TRUSTED_PROXIES", item, "networks such as 10.0.0.0/8, separated by commas"))
+            network.or_else(|| item.parse::<std::net::IpAddr>().ok().map(IpNet::from)).ok_or_else(|| {
+                wrong("TRUSTED_PROXIES", item, "networks such as 10.0.0.0/8, separated by commas")
+            })
         })
         .collect()
 }
@@ -346,12 +352,16 @@ mod tests {
         let config = config(&secrets).unwrap();
         assert!(config.entries().iter().all(|entry| !entry.value.contains("hunter2")));
         assert!(!format!("{config:?}").contains("hunter2"));
-        let message = super::tests::config(&[("DATABASE_URL", "mysql://u:hunter2@h/d")]).unwrap_err().to_string();
+        let message =
+            super::tests::config(&[("DATABASE_URL", "mysql://u:hunter2@h/d")]).unwrap_err().to_string();
         assert!(!message.contains("hunter2"));
     }
 
     #[test]
     fn blank_means_unset() {
-        assert_eq!(config(&[("MAX_UPLOAD_SIZE_MB", " "), ("DATABASE_URL", "")]).unwrap().max_upload_size, 10 * MB);
+        assert_eq!(
+            config(&[("MAX_UPLOAD_SIZE_MB", " "), ("DATABASE_URL", "")]).unwrap().max_upload_size,
+            10 * MB
+        );
     }
 }

@@ -58,7 +58,9 @@ impl FieldError {
 /// Why an upload is not stored. After each of these no row, no file and no temporary file is left.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("The file is over the limit of {limit_mb} MB. Send a smaller one, or ask an admin to raise the limit.")]
+    #[error(
+        "The file is over the limit of {limit_mb} MB. Send a smaller one, or ask an admin to raise the limit."
+    )]
     TooLarge { limit_mb: u64 },
     #[error("{reason}")]
     UnsupportedType { reason: Cow<'static, str> },

@@ -1,1 +1,7 @@
-fn main(){}
+//! The `stillage` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stillage::cli::main()
+}

@@ -13,9 +13,13 @@ pub fn init(config: &Config) {
     let filter = EnvFilter::new(&config.log_filter);
     let registry = tracing_subscriber::registry().with(filter);
     let installed = match config.log_format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init(),
+        LogFormat::Text => {
+            registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()
+        }
         LogFormat::Json => registry
-            .with(fmt::layer().json().flatten_event(true).with_current_span(true).with_writer(std::io::stderr))
+            .with(
+                fmt::layer().json().flatten_event(true).with_current_span(true).with_writer(std::io::stderr),
+            )
             .try_init(),
     };
     if installed.is_err() {

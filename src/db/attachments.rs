@@ -78,8 +78,7 @@ pub fn insert(conn: &mut PgConnection, row: &AttachmentRow) -> Result<()> {
 }
 
 pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Found>> {
-    let found: Option<FoundTuple> =
-        found!().filter(attachments::id.eq(id)).first(conn).optional()?;
+    let found: Option<FoundTuple> = found!().filter(attachments::id.eq(id)).first(conn).optional()?;
     Ok(found.map(Into::into))
 }
 
@@ -91,12 +90,7 @@ pub fn find_by_stored_name(conn: &mut PgConnection, name: &str) -> Result<Option
 
 /// The bare row, locked until the transaction ends.
 pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<AttachmentRow>> {
-    Ok(attachments::table
-        .find(id)
-        .select(AttachmentRow::as_select())
-        .for_update()
-        .first(conn)
-        .optional()?)
+    Ok(attachments::table.find(id).select(AttachmentRow::as_select()).for_update().first(conn).optional()?)
 }
 
 /// Up to `limit` living files of a batch, newest first, after the given place in that order.
@@ -120,26 +114,44 @@ pub fn of_batch(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// The ids of the living neighbours in the batch's order: the one before (newer) and the one after (older).
-pub fn neighbours(conn: &mut PgConnection, row: &AttachmentRow) -> Result<(Option<Uuid>, Option<Uuid>)> {
-    let (at, id) = (row.uploaded_at, row.id);
-    let siblings = || {
+/// A neighbour in a batch: its id and original name.
+pub type Neighbour = Option<(Uuid, String)>;
+
+/// The files of a batch that came after (`>`) or before (`<`) a row, in the batch's order.
+macro_rules! living_beside {
+    ($row:expr, $side:ident) => {
         attachments::table
-            .filter(attachments::batch_id.eq(row.batch_id))
+            .filter(attachments::batch_id.eq($row.batch_id))
             .filter(attachments::state.eq_any(LIVING))
-            .select(attachments::id)
+            .filter(
+                attachments::uploaded_at
+                    .$side($row.uploaded_at)
+                    .or(attachments::uploaded_at.eq($row.uploaded_at).and(attachments::id.$side($row.id))),
+            )
     };
-    let newer = siblings()
-        .filter(attachments::uploaded_at.gt(at).or(attachments::uploaded_at.eq(at).and(attachments::id.gt(id))))
+}
+
+/// The living neighbours in the batch's order: the one before (newer) and the one after (older).
+pub fn neighbours(conn: &mut PgConnection, row: &AttachmentRow) -> Result<(Neighbour, Neighbour)> {
+    let named = (attachments::id, attachments::original_name);
+    let newer = living_beside!(row, gt)
+        .select(named)
         .order((attachments::uploaded_at.asc(), attachments::id.asc()))
         .first(conn)
         .optional()?;
-    let older = siblings()
-        .filter(attachments::uploaded_at.lt(at).or(attachments::uploaded_at.eq(at).and(attachments::id.lt(id))))
+    let older = living_beside!(row, lt)
+        .select(named)
         .order((attachments::uploaded_at.desc(), attachments::id.desc()))
         .first(conn)
         .optional()?;
     Ok((newer, older))
+}
+
+/// Which file of its batch this is, from 1 for the newest, and of how many.
+pub fn position(conn: &mut PgConnection, row: &AttachmentRow) -> Result<(i64, i64)> {
+    let newer: i64 = living_beside!(row, gt).count().get_result(conn)?;
+    let total: i64 = batches::table.find(row.batch_id).select(batches::files_count).first(conn)?;
+    Ok((newer + 1, total))
 }
 
 /// Up to `limit` files in the trash whose batch is not there itself, the latest first.

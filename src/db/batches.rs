@@ -10,8 +10,9 @@ use diesel::{
 use uuid::Uuid;
 
 use super::{
+    attachments::AttachmentRow,
     like_anywhere,
-    schema::{batches, sites},
+    schema::{batches, sites, users},
 };
 use crate::error::Result;
 
@@ -101,27 +102,47 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<
     }
     if let Some((at, id)) = filter.after {
         query = query.filter(
-            batches::last_activity_at
-                .lt(at)
-                .or(batches::last_activity_at.eq(at).and(batches::id.lt(id))),
+            batches::last_activity_at.lt(at).or(batches::last_activity_at.eq(at).and(batches::id.lt(id))),
         );
     }
-    Ok(query
-        .order((batches::last_activity_at.desc(), batches::id.desc()))
-        .limit(limit)
-        .load(conn)?)
+    Ok(query.order((batches::last_activity_at.desc(), batches::id.desc())).limit(limit).load(conn)?)
 }
 
-/// Up to `limit` batches in the trash, the latest first.
-pub fn trashed(conn: &mut PgConnection, sites: Option<&[Uuid]>, limit: i64) -> Result<Vec<BatchRow>> {
+/// Up to `limit` batches in the trash, the latest first, with the name of who put it there.
+pub fn trashed(
+    conn: &mut PgConnection,
+    sites: Option<&[Uuid]>,
+    limit: i64,
+) -> Result<Vec<(BatchRow, String)>> {
     let mut query = batches::table
+        .inner_join(users::table.on(batches::trashed_by.eq(users::id.nullable())))
         .filter(batches::trashed_at.is_not_null())
-        .select(BatchRow::as_select())
+        .select((BatchRow::as_select(), users::display_name))
         .into_boxed::<Pg>();
     if let Some(sites) = sites {
         query = query.filter(batches::site_id.eq_any(sites.to_vec()));
     }
     Ok(query.order((batches::trashed_at.desc(), batches::id.desc())).limit(limit).load(conn)?)
+}
+
+pub fn set_details(
+    conn: &mut PgConnection,
+    id: Uuid,
+    number: &str,
+    product: &str,
+    notes: &str,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(batches::table.find(id))
+        .set((
+            batches::number.eq(number),
+            batches::product.eq(product),
+            batches::notes.eq(notes),
+            batches::updated_at.eq(at),
+            batches::last_activity_at.eq(at),
+        ))
+        .execute(conn)?;
+    Ok(())
 }
 
 pub fn set_status(conn: &mut PgConnection, id: Uuid, status: &str, at: DateTime<Utc>) -> Result<()> {
@@ -151,9 +172,39 @@ pub fn set_trashed(
 /// What a file's coming or going does to its batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Change {
-    pub files: i64,
-    pub pictures: i64,
-    pub bytes: i64,
+    files: i64,
+    pictures: i64,
+    bytes: i64,
+}
+
+impl Change {
+    pub fn added(file: &AttachmentRow) -> Self {
+        Self::times(file, 1)
+    }
+
+    pub fn removed(file: &AttachmentRow) -> Self {
+        Self::times(file, -1)
+    }
+
+    fn times(file: &AttachmentRow, sign: i64) -> Self {
+        let is_picture = file.content_type.starts_with("image/");
+        Self { files: sign, pictures: sign * i64::from(is_picture), bytes: sign * file.size_bytes }
+    }
+}
+
+/// Counts a new file into a batch that is open and not in the trash; `false` when it is not.
+pub fn count_into_open(conn: &mut PgConnection, id: Uuid, change: Change, at: DateTime<Utc>) -> Result<bool> {
+    let counted = diesel::update(batches::table.find(id))
+        .filter(batches::status.eq("open"))
+        .filter(batches::trashed_at.is_null())
+        .set((
+            batches::files_count.eq(batches::files_count + change.files),
+            batches::pictures_count.eq(batches::pictures_count + change.pictures),
+            batches::bytes_total.eq(batches::bytes_total + change.bytes),
+            batches::last_activity_at.eq(at),
+        ))
+        .execute(conn)?;
+    Ok(counted > 0)
 }
 
 pub fn count(conn: &mut PgConnection, id: Uuid, change: Change, at: DateTime<Utc>) -> Result<()> {

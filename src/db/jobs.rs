@@ -32,17 +32,9 @@ pub struct JobRow {
     pub max_attempts: i32,
 }
 
-/// The channel that wakes workers.
-pub const CHANNEL: &str = "stillage_jobs";
-
-/// Adds a job and wakes the workers when the transaction commits. With a key that a living job has already,
-/// nothing is added and the answer is `false`.
+/// Adds a job. With a key that a living job has already, nothing is added and the answer is `false`.
 pub fn enqueue(conn: &mut PgConnection, job: &NewJob<'_>) -> Result<bool> {
-    let added = diesel::insert_into(jobs::table).values(job).on_conflict_do_nothing().execute(conn)? > 0;
-    if added {
-        sql_query("SELECT pg_notify($1, '')").bind::<sql_types::Text, _>(CHANNEL).execute(conn)?;
-    }
-    Ok(added)
+    Ok(diesel::insert_into(jobs::table).values(job).on_conflict_do_nothing().execute(conn)? > 0)
 }
 
 /// Takes the job that is due first, until `lease_until`. Jobs whose worker let its lease run out are due again.
@@ -68,7 +60,12 @@ pub fn claim(
 }
 
 /// Prolongs a lease; `false` when the job is no longer this worker's.
-pub fn heartbeat(conn: &mut PgConnection, id: Uuid, worker: Uuid, lease_until: DateTime<Utc>) -> Result<bool> {
+pub fn heartbeat(
+    conn: &mut PgConnection,
+    id: Uuid,
+    worker: Uuid,
+    lease_until: DateTime<Utc>,
+) -> Result<bool> {
     Ok(diesel::update(jobs::table.find(id))
         .filter(jobs::leased_by.eq(worker))
         .set(jobs::lease_until.eq(lease_until))
@@ -99,21 +96,6 @@ pub fn fail(
             jobs::leased_by.eq(None::<Uuid>),
             jobs::lease_until.eq(None::<DateTime<Utc>>),
             jobs::last_error.eq(error),
-            jobs::updated_at.eq(now),
-        ))
-        .execute(conn)?;
-    Ok(())
-}
-
-/// Gives a claimed job back untouched, as a worker does that is told to stop.
-pub fn release(conn: &mut PgConnection, id: Uuid, worker: Uuid, now: DateTime<Utc>) -> Result<()> {
-    diesel::update(jobs::table.find(id))
-        .filter(jobs::leased_by.eq(worker))
-        .set((
-            jobs::state.eq("waiting"),
-            jobs::attempts.eq(jobs::attempts - 1),
-            jobs::leased_by.eq(None::<Uuid>),
-            jobs::lease_until.eq(None::<DateTime<Utc>>),
             jobs::updated_at.eq(now),
         ))
         .execute(conn)?;

@@ -86,8 +86,7 @@ pub fn delete_expired(
     made_since: DateTime<Utc>,
 ) -> Result<usize> {
     Ok(diesel::delete(
-        sessions::table
-            .filter(sessions::last_seen_at.le(idle_since).or(sessions::created_at.le(made_since))),
+        sessions::table.filter(sessions::last_seen_at.le(idle_since).or(sessions::created_at.le(made_since))),
     )
     .execute(conn)?)
 }

@@ -1,5 +1,7 @@
 //! People's accounts.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -55,6 +57,13 @@ pub fn any_admin(conn: &mut PgConnection) -> Result<bool> {
 
 pub fn all(conn: &mut PgConnection) -> Result<Vec<UserRow>> {
     Ok(users::table.order(users::username).select(UserRow::as_select()).load(conn)?)
+}
+
+/// The names to show for these ids.
+pub fn names(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+    let pairs: Vec<(Uuid, String)> =
+        users::table.filter(users::id.eq_any(ids)).select((users::id, users::display_name)).load(conn)?;
+    Ok(pairs.into_iter().collect())
 }
 
 pub fn set_password_hash(conn: &mut PgConnection, id: Uuid, hash: &str, at: DateTime<Utc>) -> Result<()> {

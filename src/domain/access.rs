@@ -57,19 +57,19 @@ pub struct Actor {
 }
 
 impl Actor {
-    pub fn user(
-        user_id: Uuid,
-        name: String,
-        role: Role,
-        sites: Vec<Uuid>,
-        address: Option<IpAddr>,
-    ) -> Self {
+    pub fn user(user_id: Uuid, name: String, role: Role, sites: Vec<Uuid>, address: Option<IpAddr>) -> Self {
         Self { user_id: Some(user_id), name, role, sites, address }
     }
 
     /// Whoever has a shell on the server.
     pub fn console() -> Self {
-        Self { user_id: None, name: "console".to_owned(), role: Role::Admin, sites: Vec::new(), address: None }
+        Self {
+            user_id: None,
+            name: "console".to_owned(),
+            role: Role::Admin,
+            sites: Vec::new(),
+            address: None,
+        }
     }
 
     /// Stillage itself, in jobs.

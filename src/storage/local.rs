@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
     time::SystemTime,
 };
 
@@ -14,15 +15,15 @@ use nix::{
 };
 use uuid::Uuid;
 
-use super::{
-    MarkerPolicy, Result, Staged, Staging, StorageError, dir_sync::DirSync, key, marker, staging,
-};
+use super::{MarkerPolicy, Result, Staged, Staging, StorageError, dir_sync::DirSync, key, marker, staging};
 
 /// A store's folder. All functions block; callers hop to a blocking thread.
 pub struct LocalStore {
     root: PathBuf,
     id: Uuid,
     batches: DirSync,
+    /// What the last check found wrong.
+    trouble: RwLock<Option<String>>,
 }
 
 /// A published file. Until it is [confirmed](Published::confirm) a later failure may take it back.
@@ -49,7 +50,8 @@ impl LocalStore {
     /// The folders cannot be made or are not on one filesystem.
     pub fn open(root: &Path, id: Uuid, policy: MarkerPolicy) -> Result<Self> {
         let root = std::path::absolute(root).map_err(StorageError::io("find its folder"))?;
-        let store = Self { batches: DirSync::new(root.join(key::BATCHES)), root, id };
+        let batches = DirSync::new(root.join(key::BATCHES));
+        let store = Self { root, id, batches, trouble: RwLock::new(None) };
         if policy == MarkerPolicy::CreateIfMissing && !marker::exists(&store.root) {
             make_folder(&store.root, 0o755)?;
             marker::create(&store.root, id)?;
@@ -66,6 +68,25 @@ impl LocalStore {
 
     /// Whether the folder is this store's, right now, and whole. Cheap enough for every write.
     pub fn check(&self) -> Result<()> {
+        let result = self.look();
+        let found = result.as_ref().err().map(ToString::to_string);
+        let mut known = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
+        if *known != found {
+            match &found {
+                Some(trouble) => tracing::error!(root = ?self.root, %trouble, "the store cannot be written"),
+                None => tracing::info!(root = ?self.root, "the store can be written again"),
+            }
+            *known = found;
+        }
+        result
+    }
+
+    /// What the last check found wrong, in words for everybody; asks no disk.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn look(&self) -> Result<()> {
         marker::check(&self.root, self.id)?;
         let device = device(&self.root)?;
         for folder in [key::BATCHES, key::STAGING, key::TRASH] {
@@ -269,7 +290,10 @@ mod tests {
         let (_dir, store) = store();
         let staged = staged(&store, b"hello");
         assert_eq!(staged.size, 5);
-        assert_eq!(hex::encode(staged.sha256), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+        assert_eq!(
+            hex::encode(staged.sha256),
+            "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+        );
         store.publish(staged, "a_b").unwrap().confirm();
         let (_, size) = store.open_published("a_b").unwrap().unwrap();
         assert_eq!(size, 5);

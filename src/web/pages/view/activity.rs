@@ -29,6 +29,8 @@ pub enum Act {
     FileDownloaded,
     FileTrashed,
     FileRestored,
+    FileMissing,
+    FileFound,
 }
 
 impl Activity {
@@ -41,6 +43,8 @@ impl Activity {
             Act::BatchTrashed | Act::FileTrashed => "trash",
             Act::BatchRestored | Act::FileRestored => "undo",
             Act::FileAdded => "upload",
+            Act::FileMissing => "alert",
+            Act::FileFound => "check",
             Act::FileViewed => "eye",
             Act::FileDownloaded => "download",
         }
@@ -60,6 +64,8 @@ impl Activity {
             Act::FileDownloaded => "downloaded",
             Act::FileTrashed => "moved to the trash",
             Act::FileRestored => "restored",
+            Act::FileMissing => "noticed that bytes are missing of",
+            Act::FileFound => "found again",
         }
     }
 
@@ -77,9 +83,14 @@ impl Activity {
 
 impl Act {
     fn is_about_files(self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Act::FileAdded | Act::FileViewed | Act::FileDownloaded | Act::FileTrashed | Act::FileRestored
+            Act::BatchCreated
+                | Act::BatchEdited
+                | Act::BatchClosed
+                | Act::BatchReopened
+                | Act::BatchTrashed
+                | Act::BatchRestored
         )
     }
 }

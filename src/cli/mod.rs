@@ -1,0 +1,108 @@
+//! Commands: one file each. All read the same configuration and exit 0 on success, 1 when what they checked
+//! does not hold, 2 when they were used wrongly or could not run.
+
+mod config;
+mod migrate;
+mod serve;
+mod user;
+
+use std::{process::ExitCode, sync::Arc};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::{app::App, clock::Clock, config::Config, db::embedded::Owner, error::Error, telemetry};
+
+/// Attachment storage for production batches.
+///
+/// Keeps the photos, certificates and signed PDFs of production batches and hands them back to those who may
+/// see them. Settings come from the environment and a .env file; `stillage config` shows them.
+#[derive(Parser)]
+#[command(name = "stillage", version, after_help = "Example:\n  stillage serve")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve,
+    /// Show the effective configuration, secrets hidden.
+    Config(config::Args),
+    /// Bring the database up to date, or show its state.
+    Migrate(migrate::Args),
+    /// Manage accounts.
+    #[command(subcommand)]
+    User(user::Command),
+}
+
+/// What a command that ran found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    Good,
+    /// What was checked does not hold.
+    Bad,
+}
+
+/// Parses the arguments and runs the command.
+pub fn main() -> ExitCode {
+    let Some(command) = Cli::parse().command else {
+        return match Cli::command().print_long_help() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(2),
+        };
+    };
+    match run(command) {
+        Ok(Finding::Good) => ExitCode::SUCCESS,
+        Ok(Finding::Bad) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("stillage: {}", one_line(&error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Finding> {
+    let config = Config::from_env()?;
+    telemetry::init(&config);
+    match command {
+        Command::Serve => serve::run(config),
+        Command::Config(args) => config::run(&config, &args),
+        Command::Migrate(args) => migrate::run(config, &args),
+        Command::User(command) => user::run(config, command),
+    }
+}
+
+/// The error with its causes, on one line.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if causes.last().is_none_or(|last| !last.contains(&cause)) {
+            causes.push(cause);
+        }
+    }
+    causes.join(": ").replace('\n', " ")
+}
+
+/// The app for a command that ends.
+fn app(config: Config) -> anyhow::Result<Arc<App>> {
+    App::start(config, Owner::Command, Clock::default())
+}
+
+/// Runs a command's async part.
+fn block_on<T>(work: impl Future<Output = crate::error::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(work).map_err(told)
+}
+
+/// Every problem of an input in one sentence, causes of internal errors.
+fn told(error: Error) -> anyhow::Error {
+    match error {
+        Error::Invalid(problems) => {
+            anyhow::anyhow!(
+                problems.iter().map(|problem| problem.message.as_ref()).collect::<Vec<_>>().join(" ")
+            )
+        }
+        other => crate::app::with_cause(other),
+    }
+}

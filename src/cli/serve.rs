@@ -1,0 +1,82 @@
+//! `stillage serve`
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Finding;
+use crate::{
+    app::{App, with_cause},
+    blocking,
+    clock::Clock,
+    config::Config,
+    db::embedded::Owner,
+    domain::auth,
+    jobs::{Worker, schedule},
+    web,
+};
+
+/// The job in hand gets this long to end when the server stops.
+const JOB_STOP: Duration = Duration::from_secs(20);
+/// How often the store is looked at, besides every write.
+const STORE_CHECK: Duration = Duration::from_secs(5);
+
+pub fn run(config: Config) -> anyhow::Result<Finding> {
+    // Bound first: a port that is taken is told before anything is started.
+    let address = config.bind_address;
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("BIND_ADDRESS={address} cannot be used; stop what listens there or choose another")
+    })?;
+    let app = App::start(config, Owner::Server, Clock::default())?;
+    actix_web::rt::System::new().block_on(serve(app, listener))
+}
+
+async fn serve(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Finding> {
+    prepare(&app).await.map_err(with_cause)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: running requests may end");
+    };
+
+    let worker = Worker::start(&app);
+    let watch = tokio::spawn(watch_store(Arc::clone(&app)));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let server = web::server::run(&app, listener, threads, stop)?;
+    tracing::info!(address = %app.config.bind_address, url = app.config.public_url, "ready");
+    server.await?;
+
+    watch.abort();
+    worker.stop(JOB_STOP).await;
+    tracing::info!("stopped");
+    Ok(Finding::Good)
+}
+
+/// What a start does before it serves.
+async fn prepare(app: &Arc<App>) -> crate::error::Result<()> {
+    if auth::make_first_admin(app).await? {
+        tracing::info!("the first admin was made as the environment says");
+    }
+    if let Some(token) = auth::issue_setup_token(app).await? {
+        // For the person at the console, not for the logs.
+        println!(
+            "\nStillage is new here. Make the first admin at:\n\n  {}/setup?token={token}\n",
+            app.config.public_url
+        );
+    }
+    schedule::enqueue_all(app).await
+}
+
+async fn watch_store(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(STORE_CHECK).await;
+        let store = Arc::clone(&app.store);
+        // What it finds is logged and kept by the store itself.
+        let _ = blocking::run(move || Ok(store.check().is_ok())).await;
+    }
+}

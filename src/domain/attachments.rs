@@ -1,0 +1,189 @@
+//! Files of batches, once they are in: looked at, handed out, deleted, brought back.
+
+use std::{fs::File, sync::Arc};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    access::{Action, Actor, Resource, authorize},
+    audit::{self, EventRow, Subject},
+};
+use crate::{
+    app::App,
+    db::{
+        self,
+        attachments::{AttachmentRow, Found, LIVING},
+        batches::Change,
+    },
+    error::{Error, Refusal, Result},
+};
+
+/// Lines of activity beside a file.
+const ACTIVITY: i64 = 30;
+
+/// A file with all that its page shows.
+pub struct Whole {
+    pub file: Found,
+    pub newer: Option<(Uuid, String)>,
+    pub older: Option<(Uuid, String)>,
+    pub position: Option<(i64, i64)>,
+    pub activity: Vec<EventRow>,
+    pub many_sites: bool,
+}
+
+/// One file, in the trash or not.
+///
+/// # Errors
+/// [`Error::NotFound`] for what does not exist, is purged, or is not for the actor.
+pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Whole> {
+    let actor = actor.clone();
+    app.db
+        .run(move |conn| {
+            let file = db::attachments::find(conn, id)?;
+            let file = visible(&actor, Action::See, file)?;
+            let (newer, older, position) = if is_living(&file) {
+                let (newer, older) = db::attachments::neighbours(conn, &file.row)?;
+                (newer, older, Some(db::attachments::position(conn, &file.row)?))
+            } else {
+                (None, None, None)
+            };
+            let activity = db::audit::of_attachment(conn, id, ACTIVITY)?;
+            let many_sites = db::sites::all(conn)?.len() > 1;
+            Ok(Whole { file, newer, older, position, activity, many_sites })
+        })
+        .await
+}
+
+/// How a caller names a file.
+pub enum Name {
+    Id(Uuid),
+    /// `{uuid}_{name}`, the address that older clients hold.
+    Stored(String),
+}
+
+/// The row of a file and its opened bytes.
+pub struct Opened {
+    pub row: AttachmentRow,
+    pub file: File,
+}
+
+/// Opens a file's bytes for the actor. The database connection is given back before the disk is touched.
+///
+/// # Errors
+/// [`Error::NotFound`] for what the actor may not see and for what is in the trash; [`Error::Conflict`] when
+/// the bytes are known to be gone or damaged.
+pub async fn open(app: &Arc<App>, actor: &Actor, name: Name) -> Result<Opened> {
+    let actor = actor.clone();
+    let row = app
+        .db
+        .run(move |conn| {
+            let found = match name {
+                Name::Id(id) => db::attachments::find(conn, id)?,
+                Name::Stored(name) => db::attachments::find_by_stored_name(conn, &name)?,
+            };
+            let found = visible(&actor, Action::See, found)?;
+            if !is_living(&found) {
+                return Err(Error::NotFound);
+            }
+            Ok(found.row)
+        })
+        .await?;
+    readable(&row.state)?;
+    let store = Arc::clone(&app.store);
+    let opened = crate::blocking::run(move || {
+        let opened = store.open_published(&row.stored_name).map_err(|error| {
+            tracing::error!(%error, attachment = %row.id, "a file cannot be read");
+            Error::from(Refusal::StorageUnavailable { reason: "The storage cannot be read right now.".into() })
+        })?;
+        match opened {
+            Some((file, size)) if size == row.size_bytes as u64 => Ok(Opened { row, file }),
+            other => {
+                tracing::error!(attachment = %row.id, found = ?other.map(|(_, size)| size), expected = row.size_bytes, "a file's bytes are not there");
+                // On an unmounted store every file is "missing": say so, and mark nothing.
+                store.check().map_err(|_| {
+                    Refusal::StorageUnavailable { reason: "The storage is not there right now.".into() }
+                })?;
+                Err(gone())
+            }
+        }
+    })
+    .await?;
+    Ok(opened)
+}
+
+fn readable(state: &str) -> Result<()> {
+    match state {
+        "available" => Ok(()),
+        "missing" => Err(gone()),
+        "corrupt" => Err(Error::conflict(
+            "file_corrupt",
+            "This file no longer matches its SHA-256 and is not handed out. Tell an admin.",
+        )),
+        _ => Err(Error::conflict("file_quarantined", "This file is locked away. Tell an admin.")),
+    }
+}
+
+fn gone() -> Error {
+    Error::conflict("file_missing", "The bytes of this file are not where they should be. Tell an admin.")
+}
+
+/// Moves a file to the trash. Doing it twice changes nothing.
+pub async fn trash(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
+    set_trashed(app, actor, id, true).await
+}
+
+/// Brings a file back into its batch.
+///
+/// # Errors
+/// [`Error::Conflict`] when the batch itself is in the trash.
+pub async fn restore(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
+    set_trashed(app, actor, id, false).await
+}
+
+async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Result<Found> {
+    let (actor, now) = (actor.clone(), app.clock.now());
+    app.db
+        .transaction(move |conn| {
+            // The lock first, so that two who delete at once count the file once.
+            db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+            let found = visible(&actor, Action::ManageFiles, db::attachments::find(conn, id)?)?;
+            if is_living(&found) != trashed {
+                return Ok(found);
+            }
+            if found.batch_trashed {
+                return Err(Error::conflict(
+                    "batch_trashed",
+                    format!("Batch {} is in the trash. Restore it first.", found.batch_number),
+                ));
+            }
+            let by = if trashed { Some((now, actor.account()?)) } else { None };
+            db::attachments::set_trashed(conn, id, by)?;
+            let change = if trashed { Change::removed(&found.row) } else { Change::added(&found.row) };
+            db::batches::count(conn, found.row.batch_id, change, now)?;
+            let subject = Subject::Attachment { id, batch: found.row.batch_id };
+            let action = if trashed { "attachment.trash" } else { "attachment.restore" };
+            audit::record(
+                conn,
+                now,
+                &actor,
+                action,
+                subject,
+                json!({ "filename": found.row.original_name }),
+            )?;
+            Ok(found)
+        })
+        .await
+}
+
+/// The file, if the actor may do this with it. A purged one is gone for everybody.
+fn visible(actor: &Actor, action: Action, found: Option<Found>) -> Result<Found> {
+    let found = found.filter(|found| found.row.state != "purged").ok_or(Error::NotFound)?;
+    authorize(actor, action, Resource::Site(found.site_id))?;
+    Ok(found)
+}
+
+/// Part of a batch that is itself not in the trash.
+fn is_living(found: &Found) -> bool {
+    LIVING.contains(&found.row.state.as_str()) && !found.batch_trashed
+}

@@ -1,0 +1,361 @@
+//! Production batches: made, looked at, closed, deleted and brought back.
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    access::{Action, Actor, Resource, authorize},
+    audit::{self, EventRow, Subject},
+    sites,
+};
+use crate::{
+    app::App,
+    db::{
+        self,
+        batches::{BatchRow, Filter, NewBatchRow},
+        sites::Site,
+    },
+    error::{Error, FieldError, Result},
+};
+
+/// Batches on one page of the list.
+pub const PAGE: usize = 50;
+/// Files on one page of a batch.
+pub const FILES_PAGE: usize = 100;
+/// Lines of activity beside a batch.
+const ACTIVITY: i64 = 30;
+
+const NUMBER_MAX_CHARS: usize = 80;
+const PRODUCT_MAX_CHARS: usize = 200;
+const NOTES_MAX_CHARS: usize = 10_000;
+
+/// What a person may say about a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    pub number: String,
+    pub product: String,
+    pub notes: String,
+}
+
+impl Details {
+    /// Trims and checks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with a message for each field that will not do.
+    fn checked(self) -> Result<Self> {
+        let details = Self {
+            number: self.number.trim().to_owned(),
+            product: self.product.trim().to_owned(),
+            notes: self.notes.trim().replace("\r\n", "\n"),
+        };
+        let mut problems = Vec::new();
+        if details.number.is_empty() {
+            problems.push(FieldError::new("number", "A batch needs a number."));
+        }
+        let texts = [
+            ("number", &details.number, NUMBER_MAX_CHARS),
+            ("product", &details.product, PRODUCT_MAX_CHARS),
+            ("notes", &details.notes, NOTES_MAX_CHARS),
+        ];
+        for (field, text, max) in texts {
+            if text.chars().count() > max {
+                problems.push(FieldError::new(field, format!("At most {max} characters.")));
+            } else if text.chars().any(|c| c.is_control() && !(field == "notes" && c == '\n')) {
+                problems
+                    .push(FieldError::new(field, "Line breaks and control characters cannot stand here."));
+            }
+        }
+        if problems.is_empty() { Ok(details) } else { Err(Error::Invalid(problems)) }
+    }
+}
+
+/// A page of the list.
+pub struct List {
+    pub rows: Vec<(BatchRow, String)>,
+    /// Where the next page starts, if there is one.
+    pub next: Option<(DateTime<Utc>, Uuid)>,
+    pub sites: Vec<Site>,
+}
+
+/// What the list is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub query: String,
+    pub site: Option<Uuid>,
+    pub status: Option<&'static str>,
+    pub after: Option<(DateTime<Utc>, Uuid)>,
+}
+
+/// Batches that the actor may see, latest activity first, [`PAGE`] at a time.
+pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
+    let actor = actor.clone();
+    app.db
+        .run(move |conn| {
+            let visible = actor.visible_sites().map(<[Uuid]>::to_vec);
+            let sites = match (wanted.site, visible) {
+                (Some(site), Some(own)) => Some(own.into_iter().filter(|&id| id == site).collect()),
+                (Some(site), None) => Some(vec![site]),
+                (None, visible) => visible,
+            };
+            let query = wanted.query.trim();
+            let filter = Filter {
+                sites,
+                status: wanted.status,
+                query: (!query.is_empty()).then(|| query.to_owned()),
+                after: wanted.after,
+            };
+            let mut rows = db::batches::page(conn, &filter, PAGE as i64 + 1)?;
+            let next = cut_to_page(&mut rows, PAGE, |(row, _)| (row.last_activity_at, row.id));
+            Ok(List { rows, next, sites: sites::visible_in(conn, &actor)? })
+        })
+        .await
+}
+
+/// A batch with all that its page shows.
+pub struct Whole {
+    pub batch: BatchRow,
+    pub site: Site,
+    pub created_by: String,
+    pub files: Vec<db::attachments::Found>,
+    pub next_files: Option<(DateTime<Utc>, Uuid)>,
+    pub activity: Vec<EventRow>,
+    pub many_sites: bool,
+}
+
+/// One batch, with [`FILES_PAGE`] of its files after the given place.
+///
+/// # Errors
+/// [`Error::NotFound`] for what does not exist or is not for the actor.
+pub async fn show(
+    app: &App,
+    actor: &Actor,
+    id: Uuid,
+    files_after: Option<(DateTime<Utc>, Uuid)>,
+) -> Result<Whole> {
+    let actor = actor.clone();
+    app.db
+        .run(move |conn| {
+            let batch = visible(conn, &actor, Action::See, id)?;
+            let sites = db::sites::all(conn)?;
+            let many_sites = sites.len() > 1;
+            let site = sites.into_iter().find(|site| site.id == batch.site_id).ok_or(Error::NotFound)?;
+            let created_by =
+                db::users::find(conn, batch.created_by)?.map_or_else(String::new, |user| user.display_name);
+            let mut files = db::attachments::of_batch(conn, id, files_after, FILES_PAGE as i64 + 1)?;
+            let next_files = cut_to_page(&mut files, FILES_PAGE, |file| (file.row.uploaded_at, file.row.id));
+            let activity = db::audit::of_batch(conn, id, ACTIVITY)?;
+            Ok(Whole { batch, site, created_by, files, next_files, activity, many_sites })
+        })
+        .await
+}
+
+/// Makes a batch in `site_id`, or in the actor's only site when there is just one to choose.
+///
+/// # Errors
+/// [`Error::Invalid`] for input that will not do, [`Error::Conflict`] for a number that the site has already.
+pub async fn create(app: &App, actor: &Actor, site_id: Option<Uuid>, details: Details) -> Result<BatchRow> {
+    let (actor, now) = (actor.clone(), app.clock.now());
+    app.db
+        .transaction(move |conn| {
+            let site_id = match site_id {
+                Some(id) => id,
+                None => the_only_site(conn, &actor)?,
+            };
+            authorize(&actor, Action::ManageBatches, Resource::Site(site_id)).map_err(
+                |error| match error {
+                    Error::NotFound => Error::invalid("site_id", "Choose one of your sites."),
+                    other => other,
+                },
+            )?;
+            if !db::sites::all(conn)?.iter().any(|site| site.id == site_id) {
+                return Err(Error::invalid("site_id", "Choose one of your sites."));
+            }
+            let details = details.checked()?;
+            let id = Uuid::now_v7();
+            let row = NewBatchRow {
+                id,
+                site_id,
+                number: &details.number,
+                product: &details.product,
+                notes: &details.notes,
+                created_by: actor.account()?,
+                created_at: now,
+                updated_at: now,
+                last_activity_at: now,
+            };
+            db::batches::insert(conn, &row).map_err(|error| number_taken(error, &details.number))?;
+            let event = json!({ "number": details.number, "product": details.product });
+            audit::record(conn, now, &actor, "batch.create", Subject::Batch(id), event)?;
+            db::batches::find(conn, id)?.ok_or(Error::NotFound)
+        })
+        .await
+}
+
+/// A batch for whoever may change it.
+pub async fn for_edit(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
+    let actor = actor.clone();
+    app.db
+        .run(move |conn| {
+            let batch = visible(conn, &actor, Action::ManageBatches, id)?;
+            not_in_trash(&batch)?;
+            Ok(batch)
+        })
+        .await
+}
+
+/// Changes what is said about a batch.
+///
+/// # Errors
+/// As [`create`]; [`Error::Conflict`] for a batch in the trash.
+pub async fn edit(app: &App, actor: &Actor, id: Uuid, details: Details) -> Result<BatchRow> {
+    let (actor, now) = (actor.clone(), app.clock.now());
+    app.db
+        .transaction(move |conn| {
+            let before = locked(conn, &actor, Action::ManageBatches, id)?;
+            not_in_trash(&before)?;
+            let details = details.checked()?;
+            let changes = changes(&before, &details);
+            if changes.is_empty() {
+                return Ok(before);
+            }
+            db::batches::set_details(conn, id, &details.number, &details.product, &details.notes, now)
+                .map_err(|error| number_taken(error, &details.number))?;
+            audit::record(conn, now, &actor, "batch.edit", Subject::Batch(id), changes.into())?;
+            db::batches::find(conn, id)?.ok_or(Error::NotFound)
+        })
+        .await
+}
+
+/// What an edit changes, as `field: [before, after]`.
+fn changes(before: &BatchRow, after: &Details) -> serde_json::Map<String, serde_json::Value> {
+    [
+        ("number", &before.number, &after.number),
+        ("product", &before.product, &after.product),
+        ("notes", &before.notes, &after.notes),
+    ]
+    .into_iter()
+    .filter(|(_, old, new)| old != new)
+    .map(|(field, old, new)| (field.to_owned(), json!([old, new])))
+    .collect()
+}
+
+/// A closed batch takes no files. Closing a closed one changes nothing.
+pub async fn close(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
+    set_status(app, actor, id, Action::ManageBatches, "closed", "batch.close").await
+}
+
+/// Takes a closed batch back into work.
+pub async fn reopen(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
+    set_status(app, actor, id, Action::Reopen, "open", "batch.reopen").await
+}
+
+async fn set_status(
+    app: &App,
+    actor: &Actor,
+    id: Uuid,
+    action: Action,
+    status: &'static str,
+    event: &'static str,
+) -> Result<BatchRow> {
+    let (actor, now) = (actor.clone(), app.clock.now());
+    app.db
+        .transaction(move |conn| {
+            let batch = locked(conn, &actor, action, id)?;
+            not_in_trash(&batch)?;
+            if batch.status != status {
+                db::batches::set_status(conn, id, status, now)?;
+                audit::record(conn, now, &actor, event, Subject::Batch(id), json!({}))?;
+            }
+            Ok(batch)
+        })
+        .await
+}
+
+/// Moves a batch with its files to the trash. Doing it twice changes nothing.
+pub async fn trash(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
+    set_trashed(app, actor, id, true).await
+}
+
+/// Brings a batch back with the files it had.
+pub async fn restore(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
+    set_trashed(app, actor, id, false).await
+}
+
+async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Result<BatchRow> {
+    let (actor, now) = (actor.clone(), app.clock.now());
+    app.db
+        .transaction(move |conn| {
+            let batch = locked(conn, &actor, Action::ManageBatches, id)?;
+            if batch.trashed_at.is_some() != trashed {
+                let by = if trashed { Some((now, actor.account()?)) } else { None };
+                db::batches::set_trashed(conn, id, by, now)?;
+                let event = if trashed { "batch.trash" } else { "batch.restore" };
+                audit::record(
+                    conn,
+                    now,
+                    &actor,
+                    event,
+                    Subject::Batch(id),
+                    json!({ "number": batch.number }),
+                )?;
+            }
+            Ok(batch)
+        })
+        .await
+}
+
+/// The batch, if the actor may do this with it.
+pub(super) fn visible(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
+    let batch = db::batches::find(conn, id)?.ok_or(Error::NotFound)?;
+    authorize(actor, action, Resource::Site(batch.site_id))?;
+    Ok(batch)
+}
+
+fn locked(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
+    let batch = db::batches::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+    authorize(actor, action, Resource::Site(batch.site_id))?;
+    Ok(batch)
+}
+
+pub(super) fn not_in_trash(batch: &BatchRow) -> Result<()> {
+    match batch.trashed_at {
+        None => Ok(()),
+        Some(_) => Err(Error::conflict("batch_trashed", "The batch is in the trash. Restore it first.")),
+    }
+}
+
+fn the_only_site(conn: &mut PgConnection, actor: &Actor) -> Result<Uuid> {
+    let sites = sites::visible_in(conn, actor)?;
+    match sites.as_slice() {
+        [site] => Ok(site.id),
+        [] => Err(Error::Forbidden),
+        _ => Err(Error::invalid("site_id", "Choose a site.")),
+    }
+}
+
+fn number_taken(error: Error, number: &str) -> Error {
+    use diesel::result::{DatabaseErrorKind::UniqueViolation, Error::DatabaseError};
+    match &error {
+        Error::Internal(cause) => match cause.downcast_ref() {
+            Some(DatabaseError(UniqueViolation, _)) => Error::conflict(
+                "number_taken",
+                format!(
+                    "There is a batch {number} at this site already, maybe in the trash. Choose another number."
+                ),
+            ),
+            _ => error,
+        },
+        _ => error,
+    }
+}
+
+/// Cuts one row too many off and says where the next page starts.
+pub(super) fn cut_to_page<T, K>(rows: &mut Vec<T>, page: usize, key: impl Fn(&T) -> K) -> Option<K> {
+    if rows.len() <= page {
+        return None;
+    }
+    rows.truncate(page);
+    rows.last().map(key)
+}

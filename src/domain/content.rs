@@ -1,0 +1,343 @@
+//! What a file may be, and whether it is what its name says.
+//!
+//! To allow another type, add a line to [`TYPES`]: its extensions, its media type as sniffed from its first
+//! bytes, and how its whole is checked.
+
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+};
+
+use crate::{
+    error::{Error, Refusal, Result},
+    storage::key,
+};
+
+/// One allowed type of file.
+#[derive(Debug)]
+pub struct Type {
+    /// In lower case, without the dot.
+    pub extensions: &'static [&'static str],
+    /// Served as `Content-Type`; never what the client said.
+    pub media_type: &'static str,
+    check: Check,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Check {
+    Jpeg,
+    Png,
+    /// The first bytes are all that is asked for: encrypted and odd PDFs are kept as they are.
+    FirstBytes,
+}
+
+pub const TYPES: &[Type] = &[
+    Type { extensions: &["jpg", "jpeg"], media_type: "image/jpeg", check: Check::Jpeg },
+    Type { extensions: &["png"], media_type: "image/png", check: Check::Png },
+    Type { extensions: &["pdf"], media_type: "application/pdf", check: Check::FirstBytes },
+];
+
+/// How many first bytes tell the type.
+pub const HEAD: usize = 64;
+
+/// Most pixels of a picture. Above this, a preview would take gigabytes.
+const MAX_PIXELS: u64 = 100_000_000;
+
+/// Every allowed extension, for forms and messages.
+pub fn extensions() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().flat_map(|kind| kind.extensions.iter().copied())
+}
+
+/// The type that the name claims.
+///
+/// # Errors
+/// [`Refusal::UnsupportedType`] when it is not an allowed one.
+pub fn claimed_by(filename: &str) -> Result<&'static Type> {
+    let extension = key::extension(filename);
+    let known = extension
+        .as_deref()
+        .and_then(|extension| TYPES.iter().find(|kind| kind.extensions.contains(&extension)));
+    known.ok_or_else(|| {
+        let allowed = extensions().collect::<Vec<_>>().join(", ");
+        let said =
+            extension.map_or("Files without an extension".to_owned(), |e| format!("Files of type .{e}"));
+        unsupported(format!("{said} are not taken. Allowed are: {allowed}."))
+    })
+}
+
+impl Type {
+    /// Compares the first bytes with what the name claims.
+    ///
+    /// # Errors
+    /// [`Refusal::UnsupportedType`] when the content is something else.
+    pub fn check_head(&self, head: &[u8]) -> Result<()> {
+        let sniffed = infer::get(head).map(|kind| kind.mime_type());
+        // `infer` takes `%PDF`; the standard (ISO 32000) asks for `%PDF-`.
+        let is_claimed = sniffed == Some(self.media_type)
+            && (self.media_type != "application/pdf" || head.starts_with(b"%PDF-"));
+        if is_claimed {
+            return Ok(());
+        }
+        let extension = self.extensions[0].to_uppercase();
+        Err(unsupported(match sniffed {
+            Some(other) if other != self.media_type => format!(
+                "The name says {extension}, but the content is {other}. Save it as a real {extension} and send that."
+            ),
+            _ => format!(
+                "The name says {extension}, but the content is not. Save it as a real {extension} and send that."
+            ),
+        }))
+    }
+
+    /// Checks the whole file without decoding it, and returns the width and height of a picture in pixels.
+    ///
+    /// # Errors
+    /// [`Refusal::UnreadableImage`] when a picture's header or end is broken, or it has more than 100 megapixels.
+    pub fn check_whole(&self, file: File) -> Result<Option<(u32, u32)>> {
+        let mut reader = BufReader::with_capacity(64 * 1024, file);
+        let size = match self.check {
+            Check::FirstBytes => return Ok(None),
+            Check::Jpeg => walk_jpeg(&mut reader),
+            Check::Png => walk_png(&mut reader),
+        };
+        match size {
+            Ok((0, _) | (_, 0)) => Err(unreadable("it has no width or height")),
+            Ok((w, h)) if u64::from(w) * u64::from(h) > MAX_PIXELS => {
+                Err(unreadable("it has more than 100 megapixels"))
+            }
+            Ok(size) => Ok(Some(size)),
+            Err(Broken::Header) => Err(unreadable("its header is broken")),
+            Err(Broken::End) => Err(unreadable("its end is missing")),
+            Err(Broken::Io(error)) => Err(Error::internal(error)),
+        }
+    }
+}
+
+fn unsupported(reason: impl Into<Cow<'static, str>>) -> Error {
+    Refusal::UnsupportedType { reason: reason.into() }.into()
+}
+
+fn unreadable(reason: &'static str) -> Error {
+    Refusal::UnreadableImage { reason }.into()
+}
+
+/// Why a picture cannot be walked to its end.
+#[derive(Debug)]
+enum Broken {
+    Header,
+    End,
+    Io(io::Error),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::End } else { Self::Io(error) }
+    }
+}
+
+/// Walks the segments of a JPEG (ITU-T T.81, annex B) to its end marker and returns width and height. What
+/// phones append behind the end marker does not matter.
+fn walk_jpeg(reader: &mut (impl BufRead + Seek)) -> Result<(u32, u32), Broken> {
+    if read::<2>(reader)? != [0xFF, 0xD8] {
+        return Err(Broken::Header);
+    }
+    let mut size = None;
+    let mut scanned = false;
+    loop {
+        match next_marker(reader)? {
+            // End of image.
+            0xD9 if scanned => return size.ok_or(Broken::Header),
+            0xD9 => return Err(Broken::End),
+            // Start of frame; C4, C8 and CC share the range but are tables.
+            marker @ 0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
+                let [l1, l2, _precision, h1, h2, w1, w2] = read::<7>(reader)?;
+                let length = u16::from_be_bytes([l1, l2]);
+                if length < 8 {
+                    return Err(Broken::Header);
+                }
+                let found = (u16::from_be_bytes([w1, w2]).into(), u16::from_be_bytes([h1, h2]).into());
+                size.get_or_insert(found);
+                reader.seek_relative(i64::from(length) - 7)?;
+            }
+            // Start of scan: its header, then coded data up to the next marker.
+            0xDA => {
+                skip_segment(reader)?;
+                scanned = true;
+            }
+            // Restarts and TEM stand alone.
+            0x01 | 0xD0..=0xD7 => {}
+            0xC4 | 0xC8 | 0xCC | 0xDB..=0xFE => skip_segment(reader)?,
+            _ => return Err(Broken::Header),
+        }
+    }
+}
+
+/// The next marker's code: bytes before it are coded data, `FF 00` is a stuffed byte, `FF FF` is fill.
+fn next_marker(reader: &mut impl BufRead) -> Result<u8, Broken> {
+    loop {
+        if reader.skip_until(0xFF)? == 0 {
+            return Err(Broken::End);
+        }
+        let mut code = 0xFF;
+        while code == 0xFF {
+            [code] = read::<1>(reader)?;
+        }
+        if code != 0 {
+            return Ok(code);
+        }
+    }
+}
+
+fn skip_segment(reader: &mut (impl Read + Seek)) -> Result<(), Broken> {
+    let length = u16::from_be_bytes(read::<2>(reader)?);
+    let rest = length.checked_sub(2).ok_or(Broken::Header)?;
+    Ok(reader.seek_relative(rest.into())?)
+}
+
+/// Walks the chunks of a PNG (ISO/IEC 15948) to `IEND` and returns width and height.
+fn walk_png(reader: &mut (impl BufRead + Seek)) -> Result<(u32, u32), Broken> {
+    if read::<8>(reader)? != *b"\x89PNG\r\n\x1a\n" {
+        return Err(Broken::Header);
+    }
+    let mut size = None;
+    let mut has_data = false;
+    loop {
+        let [l1, l2, l3, l4, kind @ ..] = read::<8>(reader)?;
+        let mut length = u32::from_be_bytes([l1, l2, l3, l4]);
+        match &kind {
+            b"IHDR" if size.is_none() && length == 13 => {
+                let [w1, w2, w3, w4, h1, h2, h3, h4] = read::<8>(reader)?;
+                size = Some((u32::from_be_bytes([w1, w2, w3, w4]), u32::from_be_bytes([h1, h2, h3, h4])));
+                length -= 8;
+            }
+            _ if size.is_none() => return Err(Broken::Header),
+            b"IDAT" => has_data = true,
+            b"IEND" if has_data => {
+                read::<4>(reader)?;
+                return size.ok_or(Broken::Header);
+            }
+            b"IEND" => return Err(Broken::End),
+            _ => {}
+        }
+        // A seek may leave the file, so the checksum behind the chunk is read: it must be there.
+        reader.seek(SeekFrom::Current(length.into()))?;
+        read::<4>(reader)?;
+    }
+}
+
+fn read<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    reader.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn jpeg(width: u16, height: u16) -> Vec<u8> {
+        let mut bytes = vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 1, 2, 0xFF, 0xC2, 0, 11, 8];
+        bytes.extend(height.to_be_bytes());
+        bytes.extend(width.to_be_bytes());
+        bytes.extend([1, 1, 0x11, 0]);
+        bytes.extend([0xFF, 0xDA, 0, 3, 0, 1, 2, 0xFF, 0, 3, 0xFF, 0xD0, 4, 5]);
+        bytes.extend([0xFF, 0xDA, 0, 3, 0, 9, 9, 0xFF, 0xD9]);
+        bytes
+    }
+
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        let mut ihdr = width.to_be_bytes().to_vec();
+        ihdr.extend(height.to_be_bytes());
+        ihdr.extend([8, 2, 0, 0, 0]);
+        for (kind, data) in [(b"IHDR", ihdr), (b"IDAT", vec![1, 2, 3]), (b"IEND", vec![])] {
+            bytes.extend((data.len() as u32).to_be_bytes());
+            bytes.extend(kind);
+            bytes.extend(data);
+            bytes.extend([0; 4]);
+        }
+        bytes
+    }
+
+    fn whole(name: &str, bytes: &[u8]) -> Result<Option<(u32, u32)>> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        claimed_by(name).unwrap().check_whole(file)
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!(whole("a.jpg", &jpeg(640, 480)).unwrap(), Some((640, 480)));
+        assert_eq!(whole("a.png", &png(640, 480)).unwrap(), Some((640, 480)));
+        assert_eq!(whole("a.pdf", b"%PDF-1.7").unwrap(), None);
+    }
+
+    #[test]
+    fn what_phones_append_behind_a_picture_is_kept() {
+        let mut motion = jpeg(640, 480);
+        motion.extend(b"....ftypmp42 a short film");
+        assert!(whole("a.jpg", &motion).is_ok());
+    }
+
+    #[test]
+    fn every_cut_of_a_picture_is_noticed() {
+        for (name, bytes) in [("a.jpg", jpeg(64, 48)), ("a.png", png(64, 48))] {
+            for length in 0..bytes.len() {
+                let refused = whole(name, &bytes[..length]).unwrap_err();
+                assert!(
+                    matches!(refused, Error::Refused(Refusal::UnreadableImage { .. })),
+                    "{name} {length}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn giant_and_empty_pictures_are_refused() {
+        for bytes in [jpeg(64_250, 64_250), jpeg(0, 10)] {
+            assert!(whole("a.jpg", &bytes).is_err());
+        }
+        assert!(whole("a.png", &png(u32::MAX, u32::MAX)).is_err());
+        assert!(whole("a.png", &png(10_000, 10_000)).is_ok());
+        assert!(whole("a.png", &png(10_001, 10_000)).is_err());
+    }
+
+    #[test]
+    fn the_first_bytes_decide() {
+        let table: &[(&str, &[u8], bool)] = &[
+            ("a.pdf", b"%PDF-1.7\n", true),
+            ("a.PDF", b"%PDF-1.7\n", true),
+            ("a.pdf", b"%PDFX", false),
+            ("a.pdf", b"<html>", false),
+            ("a.pdf", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", false),
+            ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", true),
+            ("a.jpeg", b"\xFF\xD8\xFF\xE0", true),
+            ("a.jpg", b"GIF89a", false),
+        ];
+        for (name, head, good) in table {
+            assert_eq!(claimed_by(name).unwrap().check_head(head).is_ok(), *good, "{name} {head:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_extensions_are_refused_with_what_is_allowed() {
+        for name in ["a.exe", "pdf", "a.pdf.exe", ".png", "a.svg"] {
+            let message = claimed_by(name).unwrap_err().to_string();
+            assert!(message.contains("jpg, jpeg, png, pdf"), "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_walker_panic_or_hang(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let _ = walk_jpeg(&mut Cursor::new([&[0xFF, 0xD8], bytes.as_slice()].concat()));
+            let _ = walk_png(&mut Cursor::new([b"\x89PNG\r\n\x1a\n", bytes.as_slice()].concat()));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What keeps the house in order by itself: run by jobs, each safe to run twice and on several instances.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+
+use super::{
+    access::Actor,
+    audit::{self, Subject},
+};
+use crate::{
+    app::App,
+    blocking,
+    db::{self, attachments::Expected},
+    error::{Error, Result},
+    storage::{LocalStore, key},
+};
+
+/// A published file without a row is left alone for this long: its commit may be on its way.
+const GRACE: Duration = Duration::from_secs(3600);
+/// Rows and names compared in one step.
+const STEP: usize = 1000;
+/// More than this many files *and* more than this share of all: something else is wrong, so nothing is touched.
+const ALARM_FILES: usize = 20;
+const ALARM_SHARE: f64 = 0.01;
+
+/// Removes sessions that can no longer be used and returns how many went.
+pub async fn expire_sessions(app: &App) -> Result<usize> {
+    let (idle_since, made_since) = session_limits(app);
+    app.db.run(move |conn| db::sessions::delete_expired(conn, idle_since, made_since)).await
+}
+
+/// Sessions not used since the first time, or made before the second, are over.
+pub fn session_limits(app: &App) -> (DateTime<Utc>, DateTime<Utc>) {
+    let now = app.clock.now();
+    let before = |life: Duration| now - TimeDelta::from_std(life).unwrap_or(TimeDelta::MAX);
+    (before(app.config.session_idle), before(app.config.session_max))
+}
+
+/// Removes staged files that no living upload holds and returns how many went.
+pub async fn sweep_staging(app: &App) -> Result<usize> {
+    let store = Arc::clone(&app.store);
+    blocking::run(move || store.sweep_staging().map_err(Error::internal)).await
+}
+
+/// What reconciling found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Rows whose file is gone or has the wrong size, newly marked.
+    pub missing: usize,
+    /// Rows marked missing before whose file is back.
+    pub found_again: usize,
+    /// Published files without a row, moved to `.trash/`.
+    pub set_aside: usize,
+    /// Files in `batches/` that Stillage did not publish; left where they are.
+    pub to_import: usize,
+    /// Whether too much would have changed, so that nothing was.
+    pub alarmed: bool,
+}
+
+/// Compares the store with the database: rows without their file are marked missing (and available again when
+/// the file is back), files without a row are moved aside once they are an hour old.
+///
+/// # Errors
+/// The store is not there or not ours: then nothing is compared at all.
+pub async fn reconcile(app: &Arc<App>) -> Result<Reconciled> {
+    check(app).await?;
+    let (missing, found_again, total) = compare_rows(app).await?;
+    let (orphans, to_import) = find_orphans(app).await?;
+    // The disk may have gone away in the middle: then all that was compared means nothing.
+    check(app).await?;
+
+    let affected = missing.len() + orphans.len();
+    if affected > ALARM_FILES && affected as f64 > total as f64 * ALARM_SHARE {
+        tracing::error!(
+            missing = missing.len(),
+            orphans = orphans.len(),
+            total,
+            "reconciling would change too much and changed nothing: is this the right storage?"
+        );
+        return Ok(Reconciled { to_import, alarmed: true, ..Reconciled::default() });
+    }
+
+    let report = Reconciled {
+        missing: missing.len(),
+        found_again: found_again.len(),
+        set_aside: orphans.len(),
+        to_import,
+        alarmed: false,
+    };
+    mark(app, missing, "missing", "attachment.missing").await?;
+    mark(app, found_again, "available", "attachment.found").await?;
+    set_aside(app, orphans).await?;
+    Ok(report)
+}
+
+async fn check(app: &App) -> Result<()> {
+    let store = Arc::clone(&app.store);
+    blocking::run(move || store.check().map_err(Error::internal)).await
+}
+
+/// Rows whose file is not there, rows whose file is back, and how many rows there are.
+async fn compare_rows(app: &App) -> Result<(Vec<Expected>, Vec<Expected>, usize)> {
+    let (mut missing, mut found_again, mut total) = (Vec::new(), Vec::new(), 0);
+    let mut after = None;
+    loop {
+        let step =
+            app.db.run(move |conn| db::attachments::expected_locally(conn, after, STEP as i64)).await?;
+        let Some(last) = step.last() else { return Ok((missing, found_again, total)) };
+        after = Some(last.id);
+        total += step.len();
+        let store = Arc::clone(&app.store);
+        let compared = blocking::run(move || {
+            step.into_iter()
+                .map(|expected| Ok((is_there(&store, &expected)?, expected)))
+                .collect::<Result<Vec<_>>>()
+        })
+        .await?;
+        for (there, expected) in compared {
+            match (there, expected.state.as_str()) {
+                (false, "available") => missing.push(expected),
+                (true, "missing") => found_again.push(expected),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn is_there(store: &LocalStore, expected: &Expected) -> Result<bool> {
+    let size = store.size_of(&expected.stored_name).map_err(Error::internal)?;
+    Ok(size == Some(expected.size_bytes as u64))
+}
+
+/// Published files that no row names and that are old enough, and how many files are not ours at all.
+async fn find_orphans(app: &App) -> Result<(Vec<String>, usize)> {
+    let store = Arc::clone(&app.store);
+    let now = app.clock.now();
+    let (candidates, mut foreign) = blocking::run(move || {
+        let made_at = DateTime::<Utc>::from(store.made_at().map_err(Error::internal)?);
+        let (mut candidates, mut foreign) = (Vec::new(), Vec::new());
+        for found in store.list_published().map_err(Error::internal)? {
+            let found = found.map_err(Error::internal)?;
+            let modified = DateTime::<Utc>::from(found.modified);
+            if !key::is_stored_name(&found.name) || modified < made_at {
+                foreign.push(found.name);
+            } else if modified + GRACE <= now {
+                candidates.push(found.name);
+            }
+        }
+        Ok((candidates, foreign))
+    })
+    .await?;
+    let mut orphans = candidates;
+    drop_known(app, &mut orphans).await?;
+    drop_known(app, &mut foreign).await?;
+    Ok((orphans, foreign.len()))
+}
+
+async fn drop_known(app: &App, names: &mut Vec<String>) -> Result<()> {
+    let mut known = HashSet::new();
+    for step in names.chunks(STEP) {
+        let step = step.to_vec();
+        known.extend(app.db.run(move |conn| db::attachments::known_names(conn, &step)).await?);
+    }
+    names.retain(|name| !known.contains(name));
+    Ok(())
+}
+
+async fn mark(app: &App, files: Vec<Expected>, state: &'static str, action: &'static str) -> Result<()> {
+    for file in files {
+        let now = app.clock.now();
+        tracing::warn!(attachment = %file.id, state, "reconciled");
+        app.db
+            .transaction(move |conn| {
+                let Some(row) = db::attachments::find_for_update(conn, file.id)? else { return Ok(()) };
+                if row.state == state || !["available", "missing"].contains(&row.state.as_str()) {
+                    return Ok(());
+                }
+                let copy = if state == "missing" { "missing" } else { "present" };
+                db::attachments::set_presence(conn, row.id, state)?;
+                db::attachments::set_copy(conn, row.id, "local", copy, None, now)?;
+                let subject = Subject::Attachment { id: row.id, batch: row.batch_id };
+                audit::record(
+                    conn,
+                    now,
+                    &Actor::system(),
+                    action,
+                    subject,
+                    json!({ "filename": row.original_name }),
+                )
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+async fn set_aside(app: &App, names: Vec<String>) -> Result<()> {
+    for name in names {
+        // Once more, right before the move: its commit may have come through meanwhile.
+        let mut still_unknown = vec![name];
+        drop_known(app, &mut still_unknown).await?;
+        let Some(name) = still_unknown.pop() else { continue };
+        let store = Arc::clone(&app.store);
+        tracing::warn!(?name, "a published file without a row is moved aside");
+        let now = app.clock.now();
+        let event = json!({ "stored_name": name });
+        blocking::run(move || store.set_aside(&name).map_err(Error::internal)).await?;
+        app.db
+            .run(move |conn| {
+                audit::record(conn, now, &Actor::system(), "storage.set_aside", Subject::System, event)
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// Whether the database answers and the store can be written, for the readiness check; the error names what
+/// cannot serve.
+pub async fn ready(app: &App) -> Result<(), &'static str> {
+    app.db.run(|conn| db::users::any_admin(conn)).await.map_err(|_| "database")?;
+    check(app).await.map_err(|error| {
+        tracing::error!(error = ?error, "the store is not ready");
+        "storage"
+    })
+}

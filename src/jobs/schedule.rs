@@ -1,0 +1,54 @@
+//! Every recurring job in one table.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+
+use super::Job;
+use crate::{app::App, db::settings, error::Result};
+
+/// A job and how often it is due.
+pub struct Recurring {
+    pub job: Job,
+    pub every: Duration,
+}
+
+pub const TABLE: &[Recurring] = &[
+    Recurring { job: Job::ExpireSessions, every: Duration::from_secs(600) },
+    Recurring { job: Job::SweepStaging, every: Duration::from_secs(900) },
+    Recurring { job: Job::Reconcile, every: Duration::from_secs(6 * 3600) },
+];
+
+/// Enqueues what is due. Instances that look at the same time enqueue it once: when each was last due is kept
+/// in the database, and a job that still waits is not added again.
+pub async fn enqueue_due(app: &Arc<App>) -> Result<()> {
+    let clock = app.clock.clone();
+    app.db
+        .transaction(move |conn| {
+            let now = clock.now();
+            for Recurring { job, every } in TABLE {
+                let key = format!("last_due.{}", job.kind());
+                let last: Option<DateTime<Utc>> = settings::get(conn, &key)?;
+                let is_due = last.is_none_or(|last| (now - last).to_std().is_ok_and(|ago| ago >= *every));
+                if is_due {
+                    settings::put(conn, &clock, &key, &now)?;
+                    job.enqueue(conn, &clock, Some(job.kind()))?;
+                }
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Enqueues everything in the table, whenever it ran last: what a start does, for a crash may have come before.
+pub async fn enqueue_all(app: &Arc<App>) -> Result<()> {
+    let clock = app.clock.clone();
+    app.db
+        .transaction(move |conn| {
+            for Recurring { job, .. } in TABLE {
+                job.enqueue(conn, &clock, Some(job.kind()))?;
+            }
+            Ok(())
+        })
+        .await
+}

@@ -1,0 +1,149 @@
+//! Takes jobs one by one: claims for a short lease, prolongs it while the job runs, retries with growing
+//! pauses, gives up into the dead state, never holds a transaction meanwhile.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use tokio::{sync::watch, task::JoinHandle};
+use uuid::Uuid;
+
+use super::{Job, schedule};
+use crate::{
+    app::App,
+    db::{self, jobs::JobRow},
+    error::{Error, Result},
+};
+
+/// How long a claim holds without a heartbeat.
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+const HEARTBEAT: Duration = Duration::from_secs(20);
+/// How often the queue is looked at. One indexed look-up; a notification would save nothing at this rate and
+/// cost a connection.
+const POLL: Duration = Duration::from_millis(500);
+/// How often the schedule is looked at.
+const SCHEDULE: Duration = Duration::from_secs(15);
+/// The pause before the second attempt; it doubles with each.
+const RETRY_BASE: Duration = Duration::from_secs(10);
+const RETRY_MAX: Duration = Duration::from_secs(3600);
+
+/// The running worker of this process.
+pub struct Worker {
+    stop: watch::Sender<bool>,
+    loops: Vec<JoinHandle<()>>,
+}
+
+impl Worker {
+    pub fn start(app: &Arc<App>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let loops = vec![
+            tokio::spawn(work(Arc::clone(app), stopped.clone())),
+            tokio::spawn(keep_schedule(Arc::clone(app), stopped)),
+        ];
+        Self { stop, loops }
+    }
+
+    /// Lets the job in hand end, up to `limit`; what does not end in time is taken up by the next worker when
+    /// its lease runs out.
+    pub async fn stop(self, limit: Duration) {
+        // An error only says that both loops ended before.
+        let _ = self.stop.send(true);
+        for handle in self.loops {
+            let abort = handle.abort_handle();
+            if tokio::time::timeout(limit, handle).await.is_err() {
+                tracing::warn!("a job did not end in time and is left to its lease");
+                abort.abort();
+            }
+        }
+    }
+}
+
+async fn keep_schedule(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = schedule::enqueue_due(&app).await {
+            tracing::error!(error = ?error, "the schedule could not be kept");
+        }
+        wait(SCHEDULE, &mut stopped).await;
+    }
+}
+
+async fn work(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    let worker = Uuid::now_v7();
+    while !*stopped.borrow() {
+        match run_next(&app, worker).await {
+            Ok(true) => {}
+            Ok(false) => wait(POLL, &mut stopped).await,
+            Err(error) => {
+                tracing::error!(error = ?error, "the job queue could not be read");
+                wait(SCHEDULE, &mut stopped).await;
+            }
+        }
+    }
+}
+
+async fn wait(pause: Duration, stopped: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        _ = stopped.changed() => {}
+    }
+}
+
+/// Runs the job that is due first; `false` when none is.
+async fn run_next(app: &Arc<App>, worker: Uuid) -> Result<bool> {
+    let now = app.clock.now();
+    let Some(row) = app.db.run(move |conn| db::jobs::claim(conn, worker, now, now + LEASE)).await? else {
+        return Ok(false);
+    };
+    let id = row.id;
+    let result = run_leased(app, worker, &row).await;
+    let now = app.clock.now();
+    match result {
+        Ok(()) => app.db.run(move |conn| db::jobs::finish(conn, id, worker)).await?,
+        Err(error) => {
+            let retry_at = (row.attempts < row.max_attempts).then(|| now + pause_after(row.attempts));
+            tracing::error!(job = %id, kind = row.kind, attempt = row.attempts, dead = retry_at.is_none(), error = ?error, "a job failed");
+            let message = format!("{error:#?}");
+            app.db.run(move |conn| db::jobs::fail(conn, id, worker, &message, retry_at, now)).await?;
+        }
+    }
+    Ok(true)
+}
+
+/// Runs a claimed job in a task of its own, so that a panic ends the job and not the worker, and prolongs its
+/// lease meanwhile.
+async fn run_leased(app: &Arc<App>, worker: Uuid, row: &JobRow) -> Result<()> {
+    let job: Job = serde_json::from_value(row.payload.clone()).map_err(Error::internal)?;
+    let id = row.id;
+    let running_app = Arc::clone(app);
+    let mut running = tokio::spawn(async move { job.run(&running_app).await });
+    loop {
+        tokio::select! {
+            ended = &mut running => return ended.map_err(Error::internal)?,
+            () = tokio::time::sleep(HEARTBEAT) => {
+                let until = app.clock.now() + LEASE;
+                if !app.db.run(move |conn| db::jobs::heartbeat(conn, id, worker, until)).await? {
+                    running.abort();
+                    return Err(Error::Internal(anyhow::anyhow!("the lease was lost")));
+                }
+            }
+        }
+    }
+}
+
+fn pause_after(attempts: i32) -> TimeDelta {
+    let doubled = RETRY_BASE.saturating_mul(1 << attempts.clamp(1, 16).wrapping_sub(1));
+    // A little chance keeps jobs that failed together from coming back together.
+    let jitter = rand::random_range(0.75..1.25);
+    TimeDelta::from_std(doubled.min(RETRY_MAX).mul_f64(jitter)).unwrap_or(TimeDelta::hours(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        assert!((7..=13).contains(&pause_after(1).num_seconds()));
+        assert!(pause_after(4) > pause_after(1) * 3);
+        assert!(pause_after(1000) <= TimeDelta::minutes(75));
+    }
+}

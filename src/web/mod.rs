@@ -1,0 +1,16 @@
+//! Everything that knows HTTP. A handler extracts, calls one domain function, renders.
+
+pub mod assets;
+mod client;
+pub mod csrf;
+pub mod error;
+pub mod extract;
+mod flash;
+pub mod health;
+pub mod middleware;
+pub mod pages;
+mod query;
+pub mod routes;
+pub mod server;
+pub mod session;
+pub mod transfer;

@@ -1,0 +1,171 @@
+//! Signing in and out, and the first start.
+
+use actix_session::SessionExt;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use serde::Deserialize;
+
+use super::{
+    frame_of_stranger, render, render_as, see_other,
+    view::{
+        auth::{GateMessage, LoginPage, SetupPage},
+        form::Field,
+    },
+};
+use crate::{
+    domain::auth,
+    error::{Error, FieldError},
+    web::{
+        client,
+        error::WebResult,
+        extract::{Parts, PublicForm},
+        session,
+    },
+};
+
+#[derive(Deserialize)]
+pub struct LoginQuery {
+    #[serde(default)]
+    next: String,
+}
+
+/// `GET /login`
+pub async fn login_page(req: HttpRequest, query: web::Query<LoginQuery>) -> WebResult {
+    render(&login(&req, local_path(&query.next), "", None))
+}
+
+/// `POST /login`
+pub async fn log_in(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult {
+    let username = form.fields.text("username");
+    let next = local_path(form.fields.text("next"));
+    let password = form.fields.text("password").to_owned().into();
+    let address = client::address(&req, &app.config.trusted_proxies);
+    match auth::sign_in(&app, username, password, address).await {
+        Ok(user) => {
+            session::begin(&form.session, &user);
+            Ok(see_other(next))
+        }
+        Err(Error::Unauthenticated) => {
+            let message = GateMessage {
+                title: "User name or password is wrong".to_owned(),
+                text: "Check both and try again, or ask an admin for a new password.".to_owned(),
+            };
+            render_as(StatusCode::UNAUTHORIZED, &login(&req, next, username, Some(message)))
+        }
+        Err(Error::Throttled { retry_after }) => {
+            let seconds = retry_after.as_secs().max(1);
+            let message = GateMessage {
+                title: "Too many attempts".to_owned(),
+                text: format!("Try again in {seconds} s. Nobody else is locked out."),
+            };
+            let page = login(&req, next, username, Some(message));
+            let mut answer = render_as(StatusCode::TOO_MANY_REQUESTS, &page)?;
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            Ok(answer)
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// `POST /logout`
+pub async fn log_out(form: PublicForm) -> HttpResponse {
+    session::end(&form.session);
+    see_other("/login")
+}
+
+fn login(req: &HttpRequest, next: &str, username: &str, message: Option<GateMessage>) -> LoginPage {
+    LoginPage {
+        frame: frame_of_stranger(req, "Sign in"),
+        username: Field { value: username.to_owned(), error: None },
+        password_error: None,
+        next: next.to_owned(),
+        message,
+    }
+}
+
+/// A path on this server, or the start: a link must not lead away after signing in.
+fn local_path(next: &str) -> &str {
+    let is_local = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains(['\\', '\r', '\n', '\t'])
+        && next.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_local { next } else { "/" }
+}
+
+#[derive(Deserialize)]
+pub struct SetupQuery {
+    #[serde(default)]
+    token: String,
+}
+
+/// `GET /setup`: 404 once there is an admin.
+pub async fn setup_page(req: HttpRequest, app: Parts, query: web::Query<SetupQuery>) -> WebResult {
+    auth::check_setup_token(&app, &query.token).await?;
+    render(&setup(&req, &query.token, "", &[]))
+}
+
+/// `POST /setup`
+pub async fn set_up(
+    req: HttpRequest,
+    app: Parts,
+    query: web::Query<SetupQuery>,
+    form: PublicForm,
+) -> WebResult {
+    let token = match form.fields.text("token") {
+        "" => query.token.as_str(),
+        token => token,
+    };
+    let username = form.fields.text("username");
+    let password = form.fields.text("password").to_owned().into();
+    match auth::set_up(&app, token, username, password).await {
+        Ok(user) => {
+            session::begin(&req.get_session(), &user);
+            Ok(see_other("/"))
+        }
+        Err(Error::Invalid(problems)) => {
+            render_as(StatusCode::UNPROCESSABLE_ENTITY, &setup(&req, token, username, &problems))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn setup(req: &HttpRequest, token: &str, username: &str, problems: &[FieldError]) -> SetupPage {
+    SetupPage {
+        frame: frame_of_stranger(req, "First start"),
+        token: token.to_owned(),
+        username: Field { value: username.to_owned(), error: problem(problems, "username") },
+        password_error: problem(problems, "password"),
+        min_password_chars: auth::PASSWORD_MIN_CHARS as i64,
+        message: None,
+    }
+}
+
+pub(super) fn problem(problems: &[FieldError], field: &str) -> Option<String> {
+    problems.iter().find(|problem| problem.field == field).map(|problem| problem.message.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_stays_here() {
+        for good in ["/", "/batches?q=a%20b", "/batches/1#x"] {
+            assert_eq!(local_path(good), good);
+        }
+        for bad in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/a\nb",
+            "/\t/evil",
+            "javascript:1",
+        ] {
+            assert_eq!(local_path(bad), "/", "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Pages and plain forms: one file of handlers per resource. What a page shows is a struct in [`view`].
+
+pub mod attachments;
+pub mod auth;
+pub mod batches;
+pub mod trash;
+pub mod view;
+
+use actix_session::SessionExt;
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
+use askama::Template;
+
+use self::view::{
+    activity::{Act, Activity},
+    frame::{Banner, Frame, FrameUser, Place, Theme},
+};
+use super::{
+    error::WebResult,
+    extract::{CurrentUser, Parts},
+    flash, session,
+};
+use crate::domain::{access::Role, audit::EventRow};
+
+/// The frame of a page for somebody who is signed in.
+fn frame(req: &HttpRequest, by: &CurrentUser, title: impl Into<String>, here: Place) -> Frame {
+    let banner = req.app_data::<Parts>().and_then(|app| app.store.trouble()).map(|text| Banner {
+        title: "No file can be stored right now".to_owned(),
+        text: format!("{text} What you upload is refused and stays on your device."),
+    });
+    Frame {
+        user: Some(frame_user(&by.user)),
+        here,
+        banner,
+        flashes: flash::take(&by.session),
+        ..frame_of_stranger(req, title)
+    }
+}
+
+/// The frame of a page for everybody.
+fn frame_of_stranger(req: &HttpRequest, title: impl Into<String>) -> Frame {
+    Frame {
+        title: title.into(),
+        here: Place::Elsewhere,
+        user: None,
+        csrf_token: session::csrf_token(&req.get_session()),
+        query: String::new(),
+        flashes: Vec::new(),
+        theme: theme(req),
+        trash_count: None,
+        banner: None,
+        sites_shown: false,
+    }
+}
+
+/// The frame of an error page: whoever is signed in keeps their way around.
+pub(super) fn frame_of_error(req: &HttpRequest, title: &str) -> Frame {
+    let signed_in = session::signed_in(req);
+    let frame = frame_of_stranger(req, title);
+    Frame { user: signed_in.as_ref().map(frame_user), ..frame }
+}
+
+fn frame_user(user: &session::SignedIn) -> FrameUser {
+    let role_word = match user.role {
+        Role::Viewer => "Viewer",
+        Role::Staff => "Staff",
+        Role::Admin => "Admin",
+    };
+    FrameUser {
+        name: user.display_name.clone(),
+        role_word: role_word.to_owned(),
+        is_admin: user.role == Role::Admin,
+    }
+}
+
+fn theme(req: &HttpRequest) -> Option<Theme> {
+    match req.cookie("theme")?.value() {
+        "light" => Some(Theme::Light),
+        "dark" => Some(Theme::Dark),
+        _ => None,
+    }
+}
+
+fn render(page: &impl Template) -> WebResult {
+    render_as(StatusCode::OK, page)
+}
+
+fn render_as(status: StatusCode, page: &impl Template) -> WebResult {
+    Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page.render()?))
+}
+
+/// 303, as after every form.
+pub(super) fn see_other(path: impl AsRef<str>) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, path.as_ref())).finish()
+}
+
+/// Lines of activity, equal acts of one person in a row summed up. `of_file` leaves the file's name out, on
+/// its own page.
+fn activity(events: Vec<EventRow>, of_file: bool) -> Vec<Activity> {
+    let mut lines: Vec<Activity> = Vec::new();
+    for event in events {
+        let Some(act) = act(&event.action) else { continue };
+        let actor = (event.actor != "system").then_some(event.actor);
+        let is_about_a_file = event.action.starts_with("attachment.");
+        match lines.last_mut() {
+            Some(last) if is_about_a_file && last.act == act && last.actor == actor => {
+                last.count += 1;
+                last.filename = None;
+            }
+            _ => {
+                let filename = event.details["filename"].as_str().filter(|_| !of_file).map(str::to_owned);
+                lines.push(Activity { act, actor, filename, count: 1, at: event.at });
+            }
+        }
+    }
+    lines
+}
+
+fn act(action: &str) -> Option<Act> {
+    Some(match action {
+        "batch.create" => Act::BatchCreated,
+        "batch.edit" => Act::BatchEdited,
+        "batch.close" => Act::BatchClosed,
+        "batch.reopen" => Act::BatchReopened,
+        "batch.trash" => Act::BatchTrashed,
+        "batch.restore" => Act::BatchRestored,
+        "attachment.upload" => Act::FileAdded,
+        "attachment.trash" => Act::FileTrashed,
+        "attachment.restore" => Act::FileRestored,
+        "attachment.missing" => Act::FileMissing,
+        "attachment.found" => Act::FileFound,
+        _ => return None,
+    })
+}

@@ -1,0 +1,109 @@
+//! The whole address map on one screen. Adding a line here adds it to the access tests too, which fail until
+//! its permissions are written down.
+
+use actix_web::{
+    FromRequest, Handler, HttpResponse, Resource, Responder, guard,
+    http::{Method, header},
+    web,
+};
+
+use super::{
+    assets, health,
+    pages::{attachments, auth, batches, trash},
+    transfer::{download, upload},
+};
+
+/// Addresses that everybody may call and that carry no session.
+pub fn open() -> Map {
+    Map::default()
+        .at("/static/{path:.*}", |r| r.get(assets::serve))
+        .at("/health/live", |r| r.get(health::live))
+        .at("/health/ready", |r| r.get(health::ready))
+}
+
+/// Addresses within a session.
+pub fn map() -> Map {
+    Map::default()
+        .at("/", |r| r.get(batches::home))
+        .at("/setup", |r| r.get(auth::setup_page).post(auth::set_up))
+        .at("/login", |r| r.get(auth::login_page).post(auth::log_in))
+        .at("/logout", |r| r.post(auth::log_out))
+        .at("/batches", |r| r.get(batches::list).post(batches::create))
+        .at("/batches/new", |r| r.get(batches::new))
+        .at("/batches/{id}", |r| r.get(batches::show))
+        .at("/batches/{id}/edit", |r| r.get(batches::edit_page).post(batches::edit))
+        .at("/batches/{id}/close", |r| r.post(batches::close))
+        .at("/batches/{id}/reopen", |r| r.post(batches::reopen))
+        .at("/batches/{id}/delete", |r| r.post(batches::delete))
+        .at("/batches/{id}/restore", |r| r.post(batches::restore))
+        .at("/batches/{id}/attachments", |r| r.post(upload::to_batch))
+        .at("/attachments/{id}", |r| r.get(attachments::show))
+        .at("/attachments/{id}/download", |r| r.get(download::original))
+        .at("/attachments/{id}/preview", |r| r.get(download::preview))
+        .at("/attachments/{id}/delete", |r| r.post(attachments::delete))
+        .at("/attachments/{id}/restore", |r| r.post(attachments::restore))
+        .at("/trash", |r| r.get(trash::list))
+        .at("/api/production/batches/{id}/attachments", |r| r.post(upload::to_batch))
+        .at("/api/production/attachment/{stored_name}", |r| r.get(download::by_stored_name))
+}
+
+/// Resources to register, and what they answer to.
+#[derive(Default)]
+pub struct Map {
+    resources: Vec<Resource>,
+    pub listed: Vec<(Method, &'static str)>,
+}
+
+impl Map {
+    fn at(mut self, path: &'static str, build: impl FnOnce(At) -> At) -> Self {
+        let At { resource, methods } = build(At { resource: web::resource(path), methods: Vec::new() });
+        let allow = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        // RFC 9110, 15.5.6: a 405 names what is allowed.
+        let refuse = move || {
+            let answer =
+                HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, allow.clone())).finish();
+            std::future::ready(answer)
+        };
+        self.resources.push(resource.default_service(web::to(refuse)));
+        self.listed.extend(methods.into_iter().map(|method| (method, path)));
+        self
+    }
+
+    pub fn register(self, config: &mut web::ServiceConfig) {
+        for resource in self.resources {
+            config.service(resource);
+        }
+    }
+}
+
+/// One address and its methods.
+struct At {
+    resource: Resource,
+    methods: Vec<Method>,
+}
+
+impl At {
+    /// GET, and HEAD with the same status and headers.
+    fn get<F, Args>(mut self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let reads = guard::Any(guard::Get()).or(guard::Head());
+        self.resource = self.resource.route(web::route().guard(reads).to(handler));
+        self.methods.extend([Method::GET, Method::HEAD]);
+        self
+    }
+
+    fn post<F, Args>(mut self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.resource = self.resource.route(web::post().to(handler));
+        self.methods.push(Method::POST);
+        self
+    }
+}

@@ -1,0 +1,249 @@
+//! Files on their way out: conditional and partial requests after RFC 9110.
+
+use actix_files::HttpRange;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ContentType, ETag, EntityTag, Header, HttpDate, IfMatch, IfNoneMatch, IfRange},
+    web,
+};
+
+use super::{body::FileBody, disposition};
+use crate::{
+    db::attachments::AttachmentRow,
+    domain::attachments::{self, Name, Opened},
+    error::Error,
+    web::{
+        error::WebResult,
+        extract::{self, CurrentUser, Parts},
+    },
+};
+
+/// What a user's file may do when a browser opens it: nothing.
+const FILE_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; \
+    frame-ancestors 'self'";
+
+/// `GET /attachments/{id}/download`
+pub async fn original(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
+    let opened = attachments::open(&app, &by.actor, Name::Id(extract::id(&path)?)).await?;
+    Ok(answer(&req, opened, "attachment"))
+}
+
+/// `GET /api/production/attachment/{stored_name}`
+pub async fn by_stored_name(
+    req: HttpRequest,
+    app: Parts,
+    by: CurrentUser,
+    path: web::Path<String>,
+) -> WebResult {
+    let opened = attachments::open(&app, &by.actor, Name::Stored(path.into_inner())).await?;
+    Ok(answer(&req, opened, "attachment"))
+}
+
+/// `GET /attachments/{id}/preview`: pictures and PDFs, shown in place under a sandbox.
+pub async fn preview(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
+    let opened = attachments::open(&app, &by.actor, Name::Id(extract::id(&path)?)).await?;
+    let shows = opened.row.content_type.starts_with("image/") || opened.row.content_type == "application/pdf";
+    if shows { Ok(answer(&req, opened, "inline")) } else { Err(Error::NotFound.into()) }
+}
+
+fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
+    let Opened { row, file } = opened;
+    let size = row.size_bytes as u64;
+    let etag = EntityTag::new_strong(hex::encode(&row.sha256));
+    let modified = HttpDate::from(std::time::SystemTime::from(row.uploaded_at));
+
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header(ETag(etag.clone()))
+        .insert_header((header::LAST_MODIFIED, modified))
+        .insert_header((header::ACCEPT_RANGES, "bytes"))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, FILE_POLICY))
+        .insert_header((header::CONTENT_DISPOSITION, disposition::value(kind, &row.original_name)))
+        .insert_header((header::CONTENT_TYPE, row.content_type.as_str()));
+
+    match evaluate(req, &etag, modified, size) {
+        Wanted::Nothing => response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish(),
+        Wanted::Refused => bare(&row, actix_web::http::StatusCode::PRECONDITION_FAILED).finish(),
+        Wanted::Unsatisfiable => bare(&row, actix_web::http::StatusCode::RANGE_NOT_SATISFIABLE)
+            .insert_header((header::CONTENT_RANGE, format!("bytes */{size}")))
+            .finish(),
+        Wanted::Whole => response.body(FileBody::new(file, 0, size)),
+        Wanted::Part { start, length } => response
+            .status(actix_web::http::StatusCode::PARTIAL_CONTENT)
+            .insert_header((header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", start + length - 1)))
+            .body(FileBody::new(file, start, length)),
+    }
+}
+
+/// An answer about the file that does not carry it. It has a media type, so that it is not taken for an error
+/// that still needs a page.
+fn bare(row: &AttachmentRow, status: actix_web::http::StatusCode) -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header(ETag(EntityTag::new_strong(hex::encode(&row.sha256))))
+        .insert_header((header::ACCEPT_RANGES, "bytes"))
+        .insert_header(ContentType::plaintext());
+    response
+}
+
+/// What a request's conditions and ranges come to.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    Part {
+        start: u64,
+        length: u64,
+    },
+    /// 304
+    Nothing,
+    /// 412
+    Refused,
+    /// 416
+    Unsatisfiable,
+}
+
+/// Evaluates preconditions in the order of RFC 9110, 13.2.2. Several ranges at once are answered with the whole,
+/// as 14.2 allows; a file's bytes never change, so its date only matters to clients that know nothing better.
+fn evaluate(req: &HttpRequest, etag: &EntityTag, modified: HttpDate, size: u64) -> Wanted {
+    if req.headers().contains_key(header::IF_MATCH) {
+        let matches = match IfMatch::parse(req) {
+            Ok(IfMatch::Any) => true,
+            Ok(IfMatch::Items(tags)) => tags.iter().any(|tag| tag.strong_eq(etag)),
+            Err(_) => false,
+        };
+        if !matches {
+            return Wanted::Refused;
+        }
+    } else if let Some(since) = date(req, &header::IF_UNMODIFIED_SINCE)
+        && seconds(modified) > seconds(since)
+    {
+        return Wanted::Refused;
+    }
+    if req.headers().contains_key(header::IF_NONE_MATCH) {
+        let matches = match IfNoneMatch::parse(req) {
+            Ok(IfNoneMatch::Any) => true,
+            Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(etag)),
+            Err(_) => false,
+        };
+        if matches {
+            return Wanted::Nothing;
+        }
+    } else if let Some(since) = date(req, &header::IF_MODIFIED_SINCE)
+        && seconds(modified) <= seconds(since)
+    {
+        return Wanted::Nothing;
+    }
+    match req.headers().get(header::RANGE).and_then(|range| range.to_str().ok()) {
+        Some(range) if range_holds(req, etag, modified) => part(range, size),
+        _ => Wanted::Whole,
+    }
+}
+
+/// Whether `If-Range` lets a range stand.
+fn range_holds(req: &HttpRequest, etag: &EntityTag, modified: HttpDate) -> bool {
+    if !req.headers().contains_key(header::IF_RANGE) {
+        return true;
+    }
+    match IfRange::parse(req) {
+        Ok(IfRange::EntityTag(tag)) => tag.strong_eq(etag),
+        Ok(IfRange::Date(date)) => seconds(date) == seconds(modified),
+        Err(_) => false,
+    }
+}
+
+fn part(range: &str, size: u64) -> Wanted {
+    // A range set that cannot be read is to be ignored (RFC 9110, 14.2); one that lies outside is not.
+    let is_readable = range.strip_prefix("bytes=").is_some_and(|specs| {
+        specs.split(',').all(|spec| {
+            spec.trim().split_once('-').is_some_and(|(first, last)| {
+                let number = |text: &str| text.is_empty() || text.bytes().all(|byte| byte.is_ascii_digit());
+                number(first) && number(last) && !(first.is_empty() && last.is_empty())
+            })
+        })
+    });
+    if !is_readable {
+        return Wanted::Whole;
+    }
+    match HttpRange::parse(range, size).as_deref() {
+        Ok([HttpRange { start, length }]) if *length > 0 => Wanted::Part { start: *start, length: *length },
+        Ok([_, _, ..]) => Wanted::Whole,
+        Ok(_) | Err(_) => Wanted::Unsatisfiable,
+    }
+}
+
+fn date(req: &HttpRequest, name: &header::HeaderName) -> Option<HttpDate> {
+    req.headers().get(name)?.to_str().ok()?.parse().ok()
+}
+
+/// HTTP dates have no fractions of a second.
+fn seconds(date: HttpDate) -> u64 {
+    let time = std::time::SystemTime::from(date);
+    time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wanted(headers: &[(&str, &str)]) -> Wanted {
+        let mut req = TestRequest::get();
+        for header in headers {
+            req = req.insert_header(*header);
+        }
+        let modified = "Tue, 24 Nov 2026 10:00:00 GMT".parse().unwrap();
+        evaluate(&req.to_http_request(), &EntityTag::new_strong("abc".to_owned()), modified, 100)
+    }
+
+    #[test]
+    fn conditions_and_ranges() {
+        let part = |start, length| Wanted::Part { start, length };
+        let (before, at) = ("Tue, 24 Nov 2026 09:00:00 GMT", "Tue, 24 Nov 2026 10:00:00 GMT");
+        let table: Vec<(&[(&str, &str)], Wanted)> = vec![
+            (&[], Wanted::Whole),
+            (&[("If-None-Match", "\"abc\"")], Wanted::Nothing),
+            (&[("If-None-Match", "W/\"abc\"")], Wanted::Nothing),
+            (&[("If-None-Match", "*")], Wanted::Nothing),
+            (&[("If-None-Match", "\"x\", \"abc\"")], Wanted::Nothing),
+            (&[("If-None-Match", "\"x\"")], Wanted::Whole),
+            (&[("If-None-Match", "\"x\""), ("If-Modified-Since", at)], Wanted::Whole),
+            (&[("If-Modified-Since", at)], Wanted::Nothing),
+            (&[("If-Modified-Since", before)], Wanted::Whole),
+            (&[("If-Match", "\"abc\"")], Wanted::Whole),
+            (&[("If-Match", "W/\"abc\"")], Wanted::Refused),
+            (&[("If-Match", "\"x\"")], Wanted::Refused),
+            (&[("If-Unmodified-Since", before)], Wanted::Refused),
+            (&[("If-Unmodified-Since", at)], Wanted::Whole),
+            (&[("Range", "bytes=0-0")], part(0, 1)),
+            (&[("Range", "bytes=10-")], part(10, 90)),
+            (&[("Range", "bytes=-10")], part(90, 10)),
+            (&[("Range", "bytes=-1000")], part(0, 100)),
+            (&[("Range", "bytes=90-1000")], part(90, 10)),
+            (&[("Range", "bytes=100-")], Wanted::Unsatisfiable),
+            (&[("Range", "bytes=-0")], Wanted::Unsatisfiable),
+            (&[("Range", "bytes=0-1,5-6")], Wanted::Whole),
+            (&[("Range", "lines=0-1")], Wanted::Whole),
+            (&[("Range", "bytes=x-y")], Wanted::Whole),
+            (&[("Range", "bytes=0-1"), ("If-Range", "\"abc\"")], part(0, 2)),
+            (&[("Range", "bytes=0-1"), ("If-Range", "\"x\"")], Wanted::Whole),
+            (&[("Range", "bytes=0-1"), ("If-Range", at)], part(0, 2)),
+            (&[("Range", "bytes=0-1"), ("If-Range", before)], Wanted::Whole),
+            (&[("Range", "bytes=0-1"), ("If-None-Match", "\"abc\"")], Wanted::Nothing),
+        ];
+        for (headers, expected) in table {
+            assert_eq!(wanted(headers), expected, "{headers:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_range_stays_inside(range in "bytes=[0-9,\\- ]{0,30}|[ -~]{0,40}", size in 1u64..1_000_000) {
+            if let Wanted::Part { start, length } = part(&range, size) {
+                prop_assert!(length > 0 && start + length <= size);
+            }
+        }
+    }
+}

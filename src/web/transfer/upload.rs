@@ -1,0 +1,265 @@
+//! Files on their way in through a form: `multipart/form-data` with many files, answered with a result for
+//! each of them.
+
+use std::time::Duration;
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use futures_util::TryStreamExt;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout, timeout_at};
+use uuid::Uuid;
+
+use crate::{
+    db::attachments::Found,
+    domain::intake::Intake,
+    error::{Error, Refusal, Result},
+    web::{
+        csrf,
+        error::{WebError, WebResult, json_of, status_of, wants_json},
+        extract::{self, Parts, Upload},
+        flash::{FileOutcome, Flash},
+        middleware::request_id,
+        pages::see_other,
+    },
+};
+
+/// Files in one request.
+pub const MAX_FILES: usize = 50;
+/// A client that sends nothing for so long has gone.
+const IDLE: Duration = Duration::from_secs(60);
+/// Of what is not wanted, so much is still read before the answer, and for so long: a client that is still
+/// sending would see a broken connection instead of the answer.
+const DRAIN_BYTES: u64 = 256 * 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// Longest value of a field that is no file.
+const FIELD_MAX: usize = 1024;
+
+/// What became of one file.
+struct Outcome {
+    filename: String,
+    result: Result<Found>,
+}
+
+/// `POST /batches/{id}/attachments`
+pub async fn to_batch(req: HttpRequest, app: Parts, upload: Upload, path: web::Path<String>) -> WebResult {
+    let Upload { by, multipart, expected_token } = upload;
+    let mut parts = Sent { multipart, drained: 0 };
+    let received = match extract::id(&path) {
+        Ok(batch_id) => receive(&app, &by, batch_id, expected_token, &mut parts).await,
+        Err(error) => Err(error),
+    };
+    if received.is_err() {
+        parts.drain().await;
+    }
+    let is_page = !wants_json(&req);
+    match received {
+        Ok(outcomes) if is_page => {
+            Flash::files(outcomes.into_iter().map(shown).collect()).keep(&by.session);
+            Ok(see_other(format!("/batches/{path}")))
+        }
+        Ok(outcomes) => Ok(json_answer(outcomes, &request_id(&req))),
+        // A page's form always leads back to the batch, as long as there is one to lead back to.
+        Err(error @ (Error::Refused(_) | Error::Conflict { .. })) if is_page => {
+            Flash::failed(error.to_string()).keep(&by.session);
+            Ok(see_other(format!("/batches/{path}")))
+        }
+        Err(error) => Err(WebError(error)),
+    }
+}
+
+async fn receive(
+    app: &Parts,
+    by: &extract::CurrentUser,
+    batch_id: Uuid,
+    mut expected_token: Option<String>,
+    parts: &mut Sent,
+) -> Result<Vec<Outcome>> {
+    let mut intake = None;
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    loop {
+        if expected_token.is_none() && intake.is_none() {
+            intake = Some(Intake::open(app, &by.actor, batch_id).await?);
+        }
+        let mut field = match parts.next().await {
+            Ok(Some(field)) => field,
+            Ok(None) => break,
+            // What came before the break is stored and answered for.
+            Err(error) if !outcomes.is_empty() => {
+                outcomes.push(Outcome { filename: String::new(), result: Err(error) });
+                return Ok(outcomes);
+            }
+            Err(error) => return Err(error),
+        };
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == csrf::FIELD {
+            if let Some(expected) = &expected_token {
+                csrf::check_token(&text(&mut field).await?, expected)?;
+                expected_token = None;
+            } else {
+                parts.skip(&mut field).await?;
+            }
+            continue;
+        }
+        let Some(intake) = &intake else { return Err(Error::Csrf) };
+        let filename = field.content_disposition().and_then(|disposition| disposition.get_filename());
+        // A file input without a choice sends an empty name.
+        let (true, Some(filename)) =
+            (name == "files", filename.filter(|name| !name.is_empty()).map(str::to_owned))
+        else {
+            parts.skip(&mut field).await?;
+            continue;
+        };
+        let result = if outcomes.len() < MAX_FILES {
+            store(intake, &filename, &mut field).await
+        } else {
+            Err(malformed(format!("At most {MAX_FILES} files go into one request. Send this one again.")))
+        };
+        let is_stored = result.is_ok();
+        outcomes.push(Outcome { filename, result });
+        if !is_stored && parts.skip(&mut field).await.is_err() {
+            return Ok(outcomes);
+        }
+    }
+    match (expected_token, outcomes.is_empty()) {
+        (Some(_), _) => Err(Error::Csrf),
+        (None, true) => Err(Refusal::NoFiles.into()),
+        (None, false) => Ok(outcomes),
+    }
+}
+
+async fn store(intake: &Intake, filename: &str, field: &mut Field) -> Result<Found> {
+    let mut incoming = intake.file(filename)?;
+    while let Some(bytes) = next_bytes(field).await? {
+        incoming.write(bytes).await?;
+    }
+    incoming.finish().await
+}
+
+async fn next_bytes(field: &mut Field) -> Result<Option<bytes::Bytes>> {
+    match timeout(IDLE, field.try_next()).await {
+        Ok(bytes) => bytes.map_err(unreadable),
+        Err(_) => Err(malformed("Nothing came for a minute. Check the connection and send the file again.")),
+    }
+}
+
+async fn text(field: &mut Field) -> Result<String> {
+    let mut value = Vec::new();
+    while let Some(bytes) = next_bytes(field).await? {
+        if value.len() + bytes.len() > FIELD_MAX {
+            return Err(malformed("A field of the form is too long."));
+        }
+        value.extend_from_slice(&bytes);
+    }
+    String::from_utf8(value).map_err(|_| malformed("A field of the form is not text."))
+}
+
+fn malformed(reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Refusal::Malformed { reason: reason.into() }.into()
+}
+
+fn unreadable(error: MultipartError) -> Error {
+    tracing::debug!(%error, "unreadable multipart body");
+    malformed("The upload broke off or cannot be read. Send it again.")
+}
+
+/// The parts of a request, and how much of it was read for nothing.
+struct Sent {
+    multipart: Multipart,
+    drained: u64,
+}
+
+impl Sent {
+    async fn next(&mut self) -> Result<Option<Field>> {
+        match timeout(IDLE, self.multipart.try_next()).await {
+            Ok(field) => field.map_err(unreadable),
+            Err(_) => {
+                Err(malformed("Nothing came for a minute. Check the connection and send the files again."))
+            }
+        }
+    }
+
+    /// Reads the rest of a field that is not wanted, within bounds.
+    async fn skip(&mut self, field: &mut Field) -> Result<()> {
+        let deadline = Instant::now() + DRAIN_TIME;
+        loop {
+            match timeout_at(deadline, field.try_next()).await {
+                Ok(Ok(Some(bytes))) if self.drained < DRAIN_BYTES => self.drained += bytes.len() as u64,
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => return Err(unreadable(error)),
+                Ok(Ok(Some(_))) | Err(_) => return Err(malformed("More was sent than can be skipped.")),
+            }
+        }
+    }
+
+    /// Reads what is left of the request, within bounds.
+    async fn drain(&mut self) {
+        while let Ok(Some(mut field)) = self.next().await {
+            if self.skip(&mut field).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn shown(outcome: Outcome) -> FileOutcome {
+    let (stored, message) = match outcome.result {
+        Ok(_) => (true, String::new()),
+        Err(error) => (false, error.to_string()),
+    };
+    FileOutcome { filename: outcome.filename, stored, message }
+}
+
+/// 201 when all were stored, 207 when some were, else the status of the first failure.
+fn json_answer(outcomes: Vec<Outcome>, request_id: &str) -> HttpResponse {
+    let first_failure = outcomes.iter().find_map(|outcome| outcome.result.as_ref().err());
+    let any_stored = outcomes.iter().any(|outcome| outcome.result.is_ok());
+    let status = match (first_failure, any_stored) {
+        (None, _) => StatusCode::CREATED,
+        (Some(_), true) => StatusCode::MULTI_STATUS,
+        (Some(error), false) => status_of(error),
+    };
+    let results: Vec<Value> = outcomes
+        .into_iter()
+        .map(|Outcome { filename, result }| match result {
+            Ok(found) => {
+                let status = StatusCode::CREATED.as_u16();
+                json!({ "filename": filename, "status": status, "attachment": attachment(&found) })
+            }
+            Err(error) => {
+                let (status, error) =
+                    (status_of(&error), json_of(error.code(), &error.to_string(), request_id));
+                json!({ "filename": filename, "status": status.as_u16(), "error": error })
+            }
+        })
+        .collect();
+    let mut body = json!({ "results": results });
+    // A client that only looks for the contract's error object finds the first one there.
+    if let (false, Some(error)) = (any_stored, body["results"][0].get("error").cloned()) {
+        body["error"] = error;
+    }
+    HttpResponse::build(status).json(body)
+}
+
+/// An attachment as the contract describes it.
+fn attachment(found: &Found) -> Value {
+    let row = &found.row;
+    json!({
+        "id": row.id,
+        "batch_id": row.batch_id,
+        "filename": row.original_name,
+        "stored_name": row.stored_name,
+        "content_type": row.content_type,
+        "size": row.size_bytes,
+        "sha256": hex::encode(&row.sha256),
+        "uploaded_by": found.uploader,
+        "uploaded_at": row.uploaded_at,
+        "scan": row.scan,
+        "copies": { "local": found.local.as_deref().unwrap_or("none"), "cloud": "none" },
+        "url": format!("/api/production/attachment/{}", encoded(&row.stored_name)),
+    })
+}
+
+fn encoded(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
