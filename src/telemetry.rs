@@ -2,6 +2,8 @@
 //! from outside are recorded with `?` (Debug), so that control characters arrive escaped and nobody can forge a
 //! line.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use crate::config::{Config, LogFormat};
@@ -14,7 +16,10 @@ pub fn init(config: &Config) {
     let registry = tracing_subscriber::registry().with(filter);
     let installed = match config.log_format {
         LogFormat::Text => {
-            registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()
+            let colours = std::io::stderr().is_terminal();
+            registry
+                .with(fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours))
+                .try_init()
         }
         LogFormat::Json => registry
             .with(

@@ -1,11 +1,11 @@
 //! Sessions of the signed in. The key itself is never stored, only its SHA-256.
 
 use chrono::{DateTime, Utc};
-use diesel::{prelude::*, sql_query, sql_types};
+use diesel::{dsl::array, prelude::*};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::schema::sessions;
+use super::schema::{sessions, site_members, users};
 use crate::error::Result;
 
 #[derive(Debug, Queryable, Selectable, Insertable)]
@@ -20,43 +20,43 @@ pub struct SessionRow {
 
 /// A living session with what its user is right now, in one look-up: a changed role, site or a disabled
 /// account takes effect with the next request.
-#[derive(Debug, QueryableByName)]
+#[derive(Debug, Queryable)]
 pub struct LiveSession {
-    #[diesel(sql_type = sql_types::Jsonb)]
     pub state: Value,
-    #[diesel(sql_type = sql_types::Timestamptz)]
     pub last_seen_at: DateTime<Utc>,
-    #[diesel(sql_type = sql_types::Uuid)]
     pub user_id: Uuid,
-    #[diesel(sql_type = sql_types::Text)]
     pub username: String,
-    #[diesel(sql_type = sql_types::Text)]
     pub display_name: String,
-    #[diesel(sql_type = sql_types::Text)]
     pub role: String,
-    #[diesel(sql_type = sql_types::Array<sql_types::Uuid>)]
     pub sites: Vec<Uuid>,
 }
 
 /// The session under `key_hash`, if it was used after `idle_since` and made after `made_since` and its user
-/// is enabled.
+/// is enabled. Every request asks this: the statement is one that diesel keeps prepared.
 pub fn find_live(
     conn: &mut PgConnection,
     key_hash: &[u8],
     idle_since: DateTime<Utc>,
     made_since: DateTime<Utc>,
 ) -> Result<Option<LiveSession>> {
-    Ok(sql_query(
-        "SELECT s.state, s.last_seen_at, u.id AS user_id, u.username, u.display_name, u.role,
-                ARRAY(SELECT m.site_id FROM site_members m WHERE m.user_id = u.id) AS sites
-         FROM sessions s JOIN users u ON u.id = s.user_id
-         WHERE s.key_hash = $1 AND s.last_seen_at > $2 AND s.created_at > $3 AND u.disabled_at IS NULL",
-    )
-    .bind::<sql_types::Bytea, _>(key_hash)
-    .bind::<sql_types::Timestamptz, _>(idle_since)
-    .bind::<sql_types::Timestamptz, _>(made_since)
-    .get_result(conn)
-    .optional()?)
+    let sites = site_members::table.filter(site_members::user_id.eq(users::id)).select(site_members::site_id);
+    Ok(sessions::table
+        .inner_join(users::table)
+        .filter(sessions::key_hash.eq(key_hash))
+        .filter(sessions::last_seen_at.gt(idle_since))
+        .filter(sessions::created_at.gt(made_since))
+        .filter(users::disabled_at.is_null())
+        .select((
+            sessions::state,
+            sessions::last_seen_at,
+            users::id,
+            users::username,
+            users::display_name,
+            users::role,
+            array(sites),
+        ))
+        .first(conn)
+        .optional()?)
 }
 
 pub fn insert(conn: &mut PgConnection, row: &SessionRow) -> Result<()> {

@@ -38,11 +38,16 @@ fn frame(req: &HttpRequest, by: &CurrentUser, title: impl Into<String>, here: Pl
 
 /// The frame of a page for everybody.
 fn frame_of_stranger(req: &HttpRequest, title: impl Into<String>) -> Frame {
+    Frame { csrf_token: session::csrf_token(&req.get_session()), ..bare_frame(req, title) }
+}
+
+/// A frame without anything to send, so that it begins no session.
+fn bare_frame(req: &HttpRequest, title: impl Into<String>) -> Frame {
     Frame {
         title: title.into(),
         here: Place::Elsewhere,
         user: None,
-        csrf_token: session::csrf_token(&req.get_session()),
+        csrf_token: String::new(),
         query: String::new(),
         flashes: Vec::new(),
         theme: theme(req),
@@ -54,9 +59,10 @@ fn frame_of_stranger(req: &HttpRequest, title: impl Into<String>) -> Frame {
 
 /// The frame of an error page: whoever is signed in keeps their way around.
 pub(super) fn frame_of_error(req: &HttpRequest, title: &str) -> Frame {
-    let signed_in = session::signed_in(req);
-    let frame = frame_of_stranger(req, title);
-    Frame { user: signed_in.as_ref().map(frame_user), ..frame }
+    match session::signed_in(req) {
+        Some(user) => Frame { user: Some(frame_user(&user)), ..frame_of_stranger(req, title) },
+        None => bare_frame(req, title),
+    }
 }
 
 fn frame_user(user: &session::SignedIn) -> FrameUser {

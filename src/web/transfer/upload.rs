@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use futures_util::TryStreamExt;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
@@ -260,6 +261,8 @@ fn attachment(found: &Found) -> Value {
     })
 }
 
+/// A name as one segment of an address (RFC 3986): all but the unreserved characters are encoded.
 fn encoded(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+    const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(name, SEGMENT).to_string()
 }
