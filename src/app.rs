@@ -12,8 +12,9 @@ use crate::{
         embedded::{Embedded, Options, Owner},
         settings,
     },
-    domain::{auth::Passwords, sites, throttle::Throttle},
+    domain::{auth::Passwords, sites, slots::Slots, throttle::Throttle},
     error::{Error, Result},
+    metrics::Metrics,
     storage::{LocalStore, MarkerPolicy},
 };
 
@@ -28,6 +29,8 @@ pub struct App {
     pub clock: Clock,
     pub passwords: Passwords,
     pub throttle: Throttle,
+    pub slots: Slots,
+    pub metrics: Metrics,
     /// Signs and encrypts session cookies; the same on every instance of one database.
     pub session_key: Vec<u8>,
     pub database_url: String,
@@ -81,6 +84,8 @@ impl App {
             clock,
             passwords: Passwords::new(),
             throttle: Throttle::new(),
+            slots: Slots::new(),
+            metrics: Metrics::new()?,
             session_key: hex::decode(session_key).map_err(Error::internal)?,
             database_url,
             _private_database: private_database,

@@ -23,7 +23,7 @@
 //! | [`storage`] | files on disk: staged, published, never overwritten |
 //! | [`jobs`] | the queue, its worker, the schedule |
 //! | [`cli`] | one file per command |
-//! | [`error`], [`clock`], [`blocking`], [`telemetry`] | leaves that all may use |
+//! | [`error`], [`clock`], [`blocking`], [`telemetry`], [`metrics`] | leaves that all may use |
 
 pub mod app;
 pub mod blocking;
@@ -34,6 +34,7 @@ pub mod db;
 pub mod domain;
 pub mod error;
 pub mod jobs;
+pub mod metrics;
 pub mod storage;
 pub mod telemetry;
 pub mod web;

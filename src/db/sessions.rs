@@ -90,3 +90,7 @@ pub fn delete_expired(
     )
     .execute(conn)?)
 }
+
+pub fn count(conn: &mut PgConnection) -> Result<i64> {
+    Ok(sessions::table.count().get_result(conn)?)
+}

@@ -16,6 +16,7 @@ use super::{
     audit::{self, Subject},
     batches,
     content::{self, Type},
+    slots::Slot,
 };
 use crate::{
     app::App,
@@ -41,6 +42,7 @@ pub struct Intake {
     app: Arc<App>,
     actor: Actor,
     batch_id: Uuid,
+    _slot: Slot,
 }
 
 impl Intake {
@@ -48,7 +50,7 @@ impl Intake {
     ///
     /// # Errors
     /// [`Error::NotFound`] and [`Error::Forbidden`] as everywhere, [`Refusal::BatchClosed`],
-    /// [`Error::Conflict`] for a batch in the trash.
+    /// [`Error::Conflict`] for a batch in the trash, [`Error::Unavailable`] when too many uploads are under way.
     pub async fn open(app: &Arc<App>, actor: &Actor, batch_id: Uuid) -> Result<Self> {
         let asked = actor.clone();
         app.db
@@ -58,7 +60,8 @@ impl Intake {
                 if batch.status == "closed" { Err(Refusal::BatchClosed.into()) } else { Ok(()) }
             })
             .await?;
-        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id })
+        let slot = app.slots.take(actor.account()?)?;
+        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, _slot: slot })
     }
 
     /// Begins one file.
@@ -247,6 +250,7 @@ async fn record(app: &App, actor: &Actor, row: AttachmentRow, published: Publish
     match outcome {
         Ok(Outcome::Committed(found)) => {
             published.confirm();
+            app.metrics.stored(found.row.size_bytes as u64);
             Ok(found)
         }
         Ok(Outcome::RolledBack(error)) | Err(error) => {

@@ -215,6 +215,28 @@ async fn set_aside(app: &App, names: Vec<String>) -> Result<()> {
     Ok(())
 }
 
+/// Brings the gauges up to date: jobs by state, sessions, connections, uploads under way, the disk.
+pub async fn measure(app: &App) -> Result<()> {
+    let (jobs, sessions) =
+        app.db.run(|conn| Ok((db::jobs::by_state(conn)?, db::sessions::count(conn)?))).await?;
+    let metrics = &app.metrics;
+    for state in ["waiting", "running", "dead"] {
+        let count = jobs.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
+        metrics.set("jobs", state, count);
+    }
+    metrics.set("sessions", "live", sessions);
+    let (used, open) = app.db.pool_state();
+    metrics.set("connections", "used", used.into());
+    metrics.set("connections", "open", open.into());
+    metrics.set("uploads", "under_way", app.slots.taken() as i64);
+    metrics.set("store", "writable", i64::from(app.store.trouble().is_none()));
+    let store = Arc::clone(&app.store);
+    let (free, total) = blocking::run(move || store.space().map_err(Error::internal)).await?;
+    metrics.set("disk_bytes", "free", i64::try_from(free).unwrap_or(i64::MAX));
+    metrics.set("disk_bytes", "total", i64::try_from(total).unwrap_or(i64::MAX));
+    Ok(())
+}
+
 /// Whether the database answers and the store can be written, for the readiness check; the error names what
 /// cannot serve.
 pub async fn ready(app: &App) -> Result<(), &'static str> {

@@ -10,6 +10,7 @@ pub mod content;
 pub mod intake;
 pub mod maintenance;
 pub mod sites;
+pub mod slots;
 pub mod throttle;
 pub mod trash;
 pub mod users;

@@ -97,10 +97,14 @@ async fn run_next(app: &Arc<App>, worker: Uuid) -> Result<bool> {
     let result = run_leased(app, worker, &row).await;
     let now = app.clock.now();
     match result {
-        Ok(()) => app.db.run(move |conn| db::jobs::finish(conn, id, worker)).await?,
+        Ok(()) => {
+            app.metrics.job_ended(&row.kind, "done");
+            app.db.run(move |conn| db::jobs::finish(conn, id, worker)).await?;
+        }
         Err(error) => {
             let retry_at = (row.attempts < row.max_attempts).then(|| now + pause_after(row.attempts));
             tracing::error!(job = %id, kind = row.kind, attempt = row.attempts, dead = retry_at.is_none(), error = ?error, "a job failed");
+            app.metrics.job_ended(&row.kind, if retry_at.is_some() { "retried" } else { "dead" });
             let message = format!("{error:#?}");
             app.db.run(move |conn| db::jobs::fail(conn, id, worker, &message, retry_at, now)).await?;
         }

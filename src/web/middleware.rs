@@ -1,7 +1,7 @@
 //! What happens around every request: its id and its log line, the headers of every answer, and the rendering
 //! of errors.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix_web::{
     Error, HttpMessage,
@@ -53,14 +53,22 @@ pub fn request_id(req: &impl HttpMessage) -> String {
     req.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default()
 }
 
-/// Adds the headers of every answer; a handler that set one of them knows better.
+/// Measures every answer and adds its headers; a handler that set one of them knows better.
 pub async fn headers<B: MessageBody>(
     app: Arc<App>,
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let id = request_id(&req);
+    let begun = Instant::now();
     let mut res = next.call(req).await?;
+    let route = res.request().match_pattern();
+    app.metrics.request(
+        res.request().method().as_str(),
+        route.as_deref().unwrap_or("unknown"),
+        res.status().as_u16(),
+        begun.elapsed().as_secs_f64(),
+    );
     let headers = res.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);

@@ -8,6 +8,7 @@ pub mod extract;
 mod flash;
 pub mod health;
 pub mod middleware;
+mod monitor;
 pub mod pages;
 mod query;
 pub mod routes;

@@ -8,7 +8,7 @@ use actix_web::{
 };
 
 use super::{
-    assets, health,
+    assets, health, monitor,
     pages::{attachments, auth, batches, trash},
     transfer::{download, upload},
 };
@@ -19,6 +19,7 @@ pub fn open() -> Map {
         .at("/static/{path:.*}", |r| r.get(assets::serve))
         .at("/health/live", |r| r.get(health::live))
         .at("/health/ready", |r| r.get(health::ready))
+        .at("/metrics", |r| r.get(monitor::metrics))
 }
 
 /// Addresses within a session.

@@ -116,6 +116,9 @@ async fn receive(
         } else {
             Err(malformed(format!("At most {MAX_FILES} files go into one request. Send this one again.")))
         };
+        if let Err(error) = &result {
+            app.metrics.refused(error.code());
+        }
         let is_stored = result.is_ok();
         outcomes.push(Outcome { filename, result });
         if !is_stored && parts.skip(&mut field).await.is_err() {
