@@ -39,10 +39,21 @@ impl Gate {
         F: FnOnce() -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        self.run_then(work, Ok).await
+    }
+
+    /// Runs `work` within the bound, gives the place back, and goes on with `then` on the same thread.
+    pub async fn run_then<T, U, F, G>(&self, work: F, then: G) -> Result<U>
+    where
+        F: FnOnce() -> Result<T> + Send + 'static,
+        G: FnOnce(T) -> Result<U> + Send + 'static,
+        U: Send + 'static,
+    {
         let place = Arc::clone(&self.0).acquire_owned().await.map_err(Error::internal)?;
         run(move || {
-            let _place = place;
-            work()
+            let done = work()?;
+            drop(place);
+            then(done)
         })
         .await
     }

@@ -82,10 +82,30 @@ pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<Found>> {
     Ok(found.map(Into::into))
 }
 
-pub fn find_by_stored_name(conn: &mut PgConnection, name: &str) -> Result<Option<Found>> {
-    let found: Option<FoundTuple> =
-        found!().filter(attachments::stored_name.eq(name)).first(conn).optional()?;
-    Ok(found.map(Into::into))
+/// What a download needs to know of a file, and no more: this is the hottest look-up.
+#[derive(Clone, Debug, Queryable)]
+pub struct Located {
+    pub row: AttachmentRow,
+    pub site_id: Uuid,
+    pub batch_trashed_at: Option<DateTime<Utc>>,
+}
+
+macro_rules! located {
+    () => {
+        attachments::table.inner_join(batches::table).select((
+            AttachmentRow::as_select(),
+            batches::site_id,
+            batches::trashed_at,
+        ))
+    };
+}
+
+pub fn locate(conn: &mut PgConnection, id: Uuid) -> Result<Option<Located>> {
+    Ok(located!().filter(attachments::id.eq(id)).first(conn).optional()?)
+}
+
+pub fn locate_by_stored_name(conn: &mut PgConnection, name: &str) -> Result<Option<Located>> {
+    Ok(located!().filter(attachments::stored_name.eq(name)).first(conn).optional()?)
 }
 
 /// The bare row, locked until the transaction ends.

@@ -70,6 +70,19 @@ impl Db {
         self.gate.run(move || work(&mut *checkout(&pool)?)).await
     }
 
+    /// Runs `work` with a connection, gives it back, and goes on with `then` on the same thread: for what
+    /// looks something up and then reads it from the disk, in one hop.
+    pub async fn run_then<T, U, F, G>(&self, work: F, then: G) -> Result<U>
+    where
+        F: FnOnce(&mut PgConnection) -> Result<T> + Send + 'static,
+        G: FnOnce(T) -> Result<U> + Send + 'static,
+        T: 'static,
+        U: Send + 'static,
+    {
+        let pool = self.pool.clone();
+        self.gate.run_then(move || work(&mut *checkout(&pool)?), then).await
+    }
+
     /// Runs `work` in a transaction, on a blocking thread. An error rolls back.
     pub async fn transaction<T, F>(&self, work: F) -> Result<T>
     where

@@ -1,7 +1,8 @@
 //! Files of batches, once they are in: looked at, handed out, deleted, brought back.
 
-use std::{fs::File, sync::Arc};
+use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
 
+use diesel::PgConnection;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ use crate::{
         batches::Change,
     },
     error::{Error, Refusal, Result},
+    storage::LocalStore,
 };
 
 /// Lines of activity beside a file.
@@ -62,11 +64,17 @@ pub enum Name {
     Stored(String),
 }
 
-/// The row of a file and its opened bytes.
+/// The row of a file, its opened bytes, and the first of them.
 pub struct Opened {
     pub row: AttachmentRow,
     pub file: File,
+    /// Up to [`FIRST_BYTES`], read in the same breath: small files are answered without another look at the
+    /// disk.
+    pub first: Vec<u8>,
 }
+
+/// How much of a file is read when it is opened.
+pub const FIRST_BYTES: u64 = 256 * 1024;
 
 /// Opens a file's bytes for the actor. The database connection is given back before the disk is touched.
 ///
@@ -75,41 +83,44 @@ pub struct Opened {
 /// the bytes are known to be gone or damaged.
 pub async fn open(app: &Arc<App>, actor: &Actor, name: Name) -> Result<Opened> {
     let actor = actor.clone();
-    let row = app
-        .db
-        .run(move |conn| {
-            let found = match name {
-                Name::Id(id) => db::attachments::find(conn, id)?,
-                Name::Stored(name) => db::attachments::find_by_stored_name(conn, &name)?,
-            };
-            let found = visible(&actor, Action::See, found)?;
-            if !is_living(&found) {
-                return Err(Error::NotFound);
-            }
-            Ok(found.row)
-        })
-        .await?;
-    readable(&row.state)?;
     let store = Arc::clone(&app.store);
-    let opened = crate::blocking::run(move || {
-        let opened = store.open_published(&row.stored_name).map_err(|error| {
-            tracing::error!(%error, attachment = %row.id, "a file cannot be read");
-            Error::from(Refusal::StorageUnavailable { reason: "The storage cannot be read right now.".into() })
-        })?;
-        match opened {
-            Some((file, size)) if size == row.size_bytes as u64 => Ok(Opened { row, file }),
-            other => {
-                tracing::error!(attachment = %row.id, found = ?other.map(|(_, size)| size), expected = row.size_bytes, "a file's bytes are not there");
-                // On an unmounted store every file is "missing": say so, and mark nothing.
-                store.check().map_err(|_| {
-                    Refusal::StorageUnavailable { reason: "The storage is not there right now.".into() }
-                })?;
-                Err(gone())
-            }
+    let look_up = move |conn: &mut PgConnection| {
+        let located = match name {
+            Name::Id(id) => db::attachments::locate(conn, id)?,
+            Name::Stored(name) => db::attachments::locate_by_stored_name(conn, &name)?,
+        };
+        let located = located.ok_or(Error::NotFound)?;
+        authorize(&actor, Action::See, Resource::Site(located.site_id))?;
+        if !LIVING.contains(&located.row.state.as_str()) || located.batch_trashed_at.is_some() {
+            return Err(Error::NotFound);
         }
-    })
-    .await?;
-    Ok(opened)
+        readable(&located.row.state)?;
+        Ok(located.row)
+    };
+    app.db.run_then(look_up, move |row| read_first(&store, row)).await
+}
+
+fn read_first(store: &LocalStore, row: AttachmentRow) -> Result<Opened> {
+    let opened = store.open_published(&row.stored_name).map_err(|error| {
+        tracing::error!(%error, attachment = %row.id, "a file cannot be read");
+        Error::from(Refusal::StorageUnavailable { reason: "The storage cannot be read right now.".into() })
+    })?;
+    let size = row.size_bytes as u64;
+    let mut first = vec![0; size.min(FIRST_BYTES) as usize];
+    match opened {
+        Some((file, found)) if found == size && file.read_exact_at(&mut first, 0).is_ok() => {
+            Ok(Opened { row, file, first })
+        }
+        other => {
+            let found = other.map(|(_, size)| size);
+            tracing::error!(attachment = %row.id, ?found, expected = size, "a file's bytes are not there");
+            // On an unmounted store every file is "missing": say so, and mark nothing.
+            store.check().map_err(|_| Refusal::StorageUnavailable {
+                reason: "The storage is not there right now.".into(),
+            })?;
+            Err(gone())
+        }
+    }
 }
 
 fn readable(state: &str) -> Result<()> {

@@ -24,14 +24,27 @@ pub struct FileBody {
     unread: u64,
     /// How many bytes the client is still owed.
     unsent: u64,
+    /// Bytes that were read when the file was opened and go out first.
+    first: Option<Bytes>,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl FileBody {
-    /// `length` bytes of `file` from `offset`. A file that turns out to be shorter breaks the connection, so
-    /// that nobody takes a part for the whole.
-    pub fn new(file: File, offset: u64, length: u64) -> Self {
-        Self { file: Arc::new(file), offset, unread: length, unsent: length, reading: None }
+    /// `length` bytes of `file` from `offset`, of which `head`, the file's first bytes, may hold some already.
+    /// A file that turns out to be shorter breaks the connection, so that nobody takes a part for the whole.
+    pub fn new(file: File, head: Vec<u8>, offset: u64, length: u64) -> Self {
+        let begin = offset.min(head.len() as u64) as usize;
+        let end = (offset + length).min(head.len() as u64) as usize;
+        let first = Bytes::from(head).slice(begin..end);
+        let known = first.len() as u64;
+        Self {
+            file: Arc::new(file),
+            offset: offset + known,
+            unread: length - known,
+            unsent: length,
+            first: (known > 0).then_some(first),
+            reading: None,
+        }
     }
 
     fn read_ahead(&mut self) {
@@ -62,6 +75,10 @@ impl MessageBody for FileBody {
         if this.reading.is_none() {
             this.read_ahead();
         }
+        if let Some(first) = this.first.take() {
+            this.unsent -= first.len() as u64;
+            return Poll::Ready(Some(Ok(first)));
+        }
         let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
         let read = ready!(Pin::new(reading).poll(cx));
         this.reading = None;
@@ -72,5 +89,37 @@ impl MessageBody for FileBody {
             Err(error) => tracing::error!(%error, "a download broke off"),
         }
         Poll::Ready(Some(chunk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use actix_web::body::to_bytes;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn any_part_comes_whole_whatever_was_read_before() {
+        let bytes: Vec<u8> = (0..700_000u32).map(|n| (n % 251) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let parts =
+            [(0, 700_000), (0, 1), (10, 5), (262_143, 2), (262_144, 1), (300_000, 400_000), (699_999, 1)];
+        for head in [0, 10, 262_144] {
+            for (offset, length) in parts {
+                let body = FileBody::new(file.try_clone().unwrap(), bytes[..head].to_vec(), offset, length);
+                let sent = to_bytes(body).await.unwrap();
+                assert_eq!(sent, bytes[offset as usize..][..length as usize], "{head} {offset} {length}");
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_file_that_is_too_short_breaks_the_answer() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"short").unwrap();
+        assert!(to_bytes(FileBody::new(file, Vec::new(), 0, 100)).await.is_err());
     }
 }

@@ -47,7 +47,7 @@ pub async fn preview(req: HttpRequest, app: Parts, by: CurrentUser, path: web::P
 }
 
 fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
-    let Opened { row, file } = opened;
+    let Opened { row, file, first } = opened;
     let size = row.size_bytes as u64;
     let etag = EntityTag::new_strong(hex::encode(&row.sha256));
     let modified = HttpDate::from(std::time::SystemTime::from(row.uploaded_at));
@@ -68,11 +68,11 @@ fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
         Wanted::Unsatisfiable => bare(&row, actix_web::http::StatusCode::RANGE_NOT_SATISFIABLE)
             .insert_header((header::CONTENT_RANGE, format!("bytes */{size}")))
             .finish(),
-        Wanted::Whole => response.body(FileBody::new(file, 0, size)),
+        Wanted::Whole => response.body(FileBody::new(file, first, 0, size)),
         Wanted::Part { start, length } => response
             .status(actix_web::http::StatusCode::PARTIAL_CONTENT)
             .insert_header((header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", start + length - 1)))
-            .body(FileBody::new(file, start, length)),
+            .body(FileBody::new(file, first, start, length)),
     }
 }
 
