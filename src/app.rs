@@ -49,7 +49,7 @@ impl App {
         if applied > 0 {
             tracing::info!(applied, "database migrated");
         }
-        Ok(Self::assemble(config, database_url, private, clock, POOL_SIZE).map_err(with_cause)?)
+        Self::assemble(config, database_url, private, clock, POOL_SIZE).map_err(with_cause)
     }
 
     /// The app on a migrated database, with a pool of `pool_size` connections.

@@ -235,7 +235,7 @@ fn refuse(error: StorageError) -> Error {
 
 /// How a transaction ended.
 enum Outcome {
-    Committed(Found),
+    Committed(Box<Found>),
     /// Nothing was kept, without doubt.
     RolledBack(Error),
     /// The answer to the commit was lost.
@@ -251,7 +251,7 @@ async fn record(app: &App, actor: &Actor, row: AttachmentRow, published: Publish
         Ok(Outcome::Committed(found)) => {
             published.confirm();
             app.metrics.stored(found.row.size_bytes as u64);
-            Ok(found)
+            Ok(*found)
         }
         Ok(Outcome::RolledBack(error)) | Err(error) => {
             blocking::run(move || {
@@ -293,7 +293,7 @@ fn commit(conn: &mut PgConnection, actor: &Actor, row: &AttachmentRow, now: Date
         Ok(found)
     });
     match result {
-        Ok(found) => Outcome::Committed(found),
+        Ok(found) => Outcome::Committed(Box::new(found)),
         Err(error) if ready => Outcome::Unknown(error),
         Err(error) => Outcome::RolledBack(error),
     }

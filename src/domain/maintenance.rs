@@ -240,7 +240,7 @@ pub async fn measure(app: &App) -> Result<()> {
 /// Whether the database answers and the store can be written, for the readiness check; the error names what
 /// cannot serve.
 pub async fn ready(app: &App) -> Result<(), &'static str> {
-    app.db.run(|conn| db::users::any_admin(conn)).await.map_err(|_| "database")?;
+    app.db.run(db::users::any_admin).await.map_err(|_| "database")?;
     check(app).await.map_err(|error| {
         tracing::error!(error = ?error, "the store is not ready");
         "storage"

@@ -1,7 +1,7 @@
 //! Background work: rows in PostgreSQL, enqueued in the transaction that makes them necessary, run by a worker
 //! in every instance. Each job may run twice and must not mind.
 //!
-//! To add one: a variant of [`Job`], its arm in [`Job::run`], and, when it recurs, a line in
+//! To add one: a variant of [`Job`], its arm in `Job::run`, and, when it recurs, a line in
 //! [`schedule::TABLE`].
 
 pub mod schedule;

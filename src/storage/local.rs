@@ -150,7 +150,7 @@ impl LocalStore {
     /// The size of a published file, or `None` when it is not there.
     pub fn size_of(&self, stored_name: &str) -> Result<Option<u64>> {
         match fs::symlink_metadata(key::published(&self.root, stored_name)) {
-            Ok(meta) => Ok(meta.is_file().then(|| meta.len())),
+            Ok(meta) => Ok(meta.is_file().then_some(meta.len())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StorageError::io("look at a file")(error)),
         }

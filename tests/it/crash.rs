@@ -40,7 +40,8 @@ impl Server {
         // Ready is a line of the log; reading on afterwards keeps the pipe from filling.
         let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut seen = Vec::new();
-        let ready = lines.by_ref().inspect(|line| seen.push(line.clone())).any(|line| line.contains(" ready "));
+        let ready =
+            lines.by_ref().inspect(|line| seen.push(line.clone())).any(|line| line.contains(" ready "));
         assert!(ready, "the server did not start:\n{}", seen.join("\n"));
         std::thread::spawn(move || lines.for_each(drop));
         server

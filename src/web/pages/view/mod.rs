@@ -12,7 +12,7 @@
 //! | [`attachments`] | the viewer of one file |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
-//! | [`activity`], [`file`], [`form`], [`format`] | pieces that several pages share |
+//! | [`activity`], [`mod@file`], [`form`], [`mod@format`] | pieces that several pages share |
 
 pub mod activity;
 pub mod attachments;
