@@ -74,6 +74,9 @@ CREATE TABLE batches (
 CREATE UNIQUE INDEX batches_number_in_site ON batches (site_id, lower(number));
 CREATE INDEX batches_recent ON batches (last_activity_at DESC, id DESC) WHERE trashed_at IS NULL;
 CREATE INDEX batches_recent_in_site ON batches (site_id, last_activity_at DESC, id DESC) WHERE trashed_at IS NULL;
+CREATE INDEX batches_made ON batches (created_at DESC, id DESC) WHERE trashed_at IS NULL;
+CREATE INDEX batches_by_number ON batches (lower(number), id) WHERE trashed_at IS NULL;
+CREATE INDEX batches_by_size ON batches (bytes_total DESC, id DESC) WHERE trashed_at IS NULL;
 CREATE INDEX batches_trashed ON batches (trashed_at DESC, id DESC) WHERE trashed_at IS NOT NULL;
 CREATE INDEX batches_text ON batches USING gin (lower(number || ' ' || product) gin_trgm_ops);
 CREATE INDEX batches_created_by ON batches (created_by);

@@ -1,18 +1,12 @@
 //! Production batches.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    dsl::sql,
-    pg::Pg,
-    prelude::*,
-    sql_types::{Bool, Text},
-};
+use diesel::{pg::Pg, prelude::*};
 use uuid::Uuid;
 
 use super::{
     attachments::AttachmentRow,
-    like_anywhere,
-    schema::{batches, sites, users},
+    schema::{batches, users},
 };
 use crate::error::Result;
 
@@ -48,18 +42,6 @@ pub struct NewBatchRow<'a> {
     pub last_activity_at: DateTime<Utc>,
 }
 
-/// Which batches of a list are wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only these sites; `None` is all of them.
-    pub sites: Option<Vec<Uuid>>,
-    pub status: Option<&'static str>,
-    /// Substring of number, product or a file's name.
-    pub query: Option<String>,
-    /// Only what comes after this place in the order (last activity, id), both falling.
-    pub after: Option<(DateTime<Utc>, Uuid)>,
-}
-
 pub fn insert(conn: &mut PgConnection, batch: &NewBatchRow<'_>) -> Result<()> {
     diesel::insert_into(batches::table).values(batch).execute(conn)?;
     Ok(())
@@ -72,40 +54,6 @@ pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<BatchRow>> {
 /// The row, locked against every other change until the transaction ends.
 pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<BatchRow>> {
     Ok(batches::table.find(id).select(BatchRow::as_select()).for_update().first(conn).optional()?)
-}
-
-/// Up to `limit` living batches with the name of their site, latest activity first.
-pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<(BatchRow, String)>> {
-    let mut query = batches::table
-        .inner_join(sites::table)
-        .filter(batches::trashed_at.is_null())
-        .select((BatchRow::as_select(), sites::name))
-        .into_boxed::<Pg>();
-    if let Some(sites) = &filter.sites {
-        query = query.filter(batches::site_id.eq_any(sites.clone()));
-    }
-    if let Some(status) = filter.status {
-        query = query.filter(batches::status.eq(status));
-    }
-    if let Some(text) = &filter.query {
-        let pattern = like_anywhere(&text.to_lowercase());
-        query = query.filter(
-            sql::<Bool>("(lower(batches.number || ' ' || batches.product) LIKE ")
-                .bind::<Text, _>(pattern.clone())
-                .sql(
-                    " OR batches.id IN (SELECT batch_id FROM attachments
-                       WHERE state NOT IN ('trashed', 'purged') AND lower(original_name) LIKE ",
-                )
-                .bind::<Text, _>(pattern)
-                .sql("))"),
-        );
-    }
-    if let Some((at, id)) = filter.after {
-        query = query.filter(
-            batches::last_activity_at.lt(at).or(batches::last_activity_at.eq(at).and(batches::id.lt(id))),
-        );
-    }
-    Ok(query.order((batches::last_activity_at.desc(), batches::id.desc())).limit(limit).load(conn)?)
 }
 
 /// Up to `limit` batches in the trash, the latest first, with the name of who put it there.

@@ -1,6 +1,6 @@
 //! Production batches: made, looked at, closed, deleted and brought back.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::PgConnection;
 use serde_json::json;
 use uuid::Uuid;
@@ -14,7 +14,8 @@ use crate::{
     app::App,
     db::{
         self,
-        batches::{BatchRow, Filter, NewBatchRow},
+        batch_list::{Filter, Place, Sort},
+        batches::{BatchRow, NewBatchRow},
         sites::Site,
     },
     error::{Error, FieldError, Result},
@@ -75,7 +76,7 @@ impl Details {
 pub struct List {
     pub rows: Vec<(BatchRow, String)>,
     /// Where the next page starts, if there is one.
-    pub next: Option<(DateTime<Utc>, Uuid)>,
+    pub next: Option<Place>,
     pub sites: Vec<Site>,
 }
 
@@ -85,12 +86,16 @@ pub struct Wanted {
     pub query: String,
     pub site: Option<Uuid>,
     pub status: Option<&'static str>,
-    pub after: Option<(DateTime<Utc>, Uuid)>,
+    /// Only batches made in so many days up to now.
+    pub made_within_days: Option<i64>,
+    pub empty: bool,
+    pub sort: Sort,
+    pub after: Option<Place>,
 }
 
 /// Batches that the actor may see, latest activity first, [`PAGE`] at a time.
 pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
-    let actor = actor.clone();
+    let (actor, now) = (actor.clone(), app.clock.now());
     app.db
         .run(move |conn| {
             let visible = actor.visible_sites().map(<[Uuid]>::to_vec);
@@ -103,11 +108,14 @@ pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
             let filter = Filter {
                 sites,
                 status: wanted.status,
+                made_since: wanted.made_within_days.map(|days| now - TimeDelta::days(days)),
+                empty: wanted.empty,
                 query: (!query.is_empty()).then(|| query.to_owned()),
+                sort: wanted.sort,
                 after: wanted.after,
             };
-            let mut rows = db::batches::page(conn, &filter, PAGE as i64 + 1)?;
-            let next = cut_to_page(&mut rows, PAGE, |(row, _)| (row.last_activity_at, row.id));
+            let mut rows = db::batch_list::page(conn, &filter, PAGE as i64 + 1)?;
+            let next = cut_to_page(&mut rows, PAGE, |(row, _)| wanted.sort.place_of(row));
             Ok(List { rows, next, sites: sites::visible_in(conn, &actor)? })
         })
         .await

@@ -11,7 +11,7 @@ use super::{
     view::{
         batches::{
             BatchFilters, BatchForm, BatchHead, BatchList, BatchPage, BatchRef, BatchRow, BatchStatus,
-            FilesView, UploadRules,
+            FilesView, Order, Period, UploadRules,
         },
         file::{FileKind, FileRow, FileState},
         form::{Field, SiteOption},
@@ -19,13 +19,13 @@ use super::{
     },
 };
 use crate::{
-    db::{attachments::Found, batches as rows, sites::Site},
+    db::{attachments::Found, batch_list::Sort, batches as rows, sites::Site},
     domain::{
         access::{Action, Resource},
         batches::{self, Details, Wanted, Whole},
         content, sites,
     },
-    error::{Error, FieldError},
+    error::{Error, FieldError, Result},
     web::{
         error::WebResult,
         extract::{self, CurrentUser, Fields, Parts, Posted},
@@ -51,6 +51,12 @@ pub struct ListQuery {
     site: String,
     #[serde(default)]
     status: String,
+    #[serde(default)]
+    made: String,
+    #[serde(default)]
+    files: String,
+    #[serde(default)]
+    sort: String,
     cursor: Option<String>,
 }
 
@@ -61,14 +67,24 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
         "closed" => Some(BatchStatus::Closed),
         _ => None,
     };
-    let wanted = Wanted {
-        query: query.q.clone(),
+    let filters = BatchFilters {
+        q: query.q.trim().to_owned(),
+        status,
         site: query.site.parse().ok(),
+        made: Period::parse(&query.made),
+        without_files: query.files == "none",
+        order: Order::parse(&query.sort),
+    };
+    let wanted = Wanted {
+        query: filters.q.clone(),
+        site: filters.site,
         status: status.map(BatchStatus::key),
+        made_within_days: filters.made.map(Period::days),
+        empty: filters.without_files,
+        sort: sort(filters.order),
         after: query::parse_cursor(query.cursor.as_deref())?,
     };
     let is_first_page = wanted.after.is_none();
-    let filters = BatchFilters { q: query.q.trim().to_owned(), status, site: wanted.site };
     let list = batches::list(&app, &by.actor, wanted).await?;
 
     let mut frame = frame(&req, &by, "Batches", Place::Batches);
@@ -84,7 +100,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
             .any(|site| by.actor.may(Action::ManageBatches, Resource::Site(site.id))),
         sites: site_options(&list.sites),
         total: None,
-        next_cursor: list.next.map(query::cursor),
+        next_cursor: list.next.map(query::cursor).transpose()?,
         is_first_page,
     })
 }
@@ -269,7 +285,7 @@ pub async fn show(
         Some("table") => FilesView::Table,
         _ => FilesView::Gallery,
     };
-    let mut answer = render(&page(&req, &app, &by, whole, view))?;
+    let mut answer = render(&page(&req, &app, &by, whole, view)?)?;
     if query.view.is_some() {
         let value = if view == FilesView::Table { "table" } else { "gallery" };
         let mut cookie = Cookie::new(VIEW_COOKIE, value);
@@ -283,14 +299,33 @@ pub async fn show(
     Ok(answer)
 }
 
-fn page(req: &HttpRequest, app: &Parts, by: &CurrentUser, whole: Whole, view: FilesView) -> BatchPage {
+fn sort(order: Order) -> Sort {
+    match order {
+        Order::Activity => Sort::Activity,
+        Order::Made => Sort::Made,
+        Order::Number => Sort::Number,
+        Order::Size => Sort::Size,
+    }
+}
+
+fn page(
+    req: &HttpRequest,
+    app: &Parts,
+    by: &CurrentUser,
+    whole: Whole,
+    view: FilesView,
+) -> Result<BatchPage> {
     let Whole { batch, site, created_by, files, next_files, activity: events, many_sites } = whole;
     let mut frame = frame(req, by, batch.number.as_str(), Place::Batches);
     frame.sites_shown = many_sites;
     let status = status(&batch);
     let may = |action| by.actor.may(action, Resource::Site(batch.site_id));
     let (is_open, is_living) = (status == BatchStatus::Open, status != BatchStatus::Trashed);
-    BatchPage {
+    let more_files_url = match next_files {
+        Some(place) => Some(format!("/batches/{}?cursor={}", batch.id, query::cursor(place)?)),
+        None => None,
+    };
+    Ok(BatchPage {
         frame,
         rules: UploadRules {
             max_bytes: app.config.max_upload_size as i64,
@@ -299,8 +334,7 @@ fn page(req: &HttpRequest, app: &Parts, by: &CurrentUser, whole: Whole, view: Fi
         },
         view,
         files: files.into_iter().map(file_row).collect(),
-        more_files_url: next_files
-            .map(|place| format!("/batches/{}?cursor={}", batch.id, query::cursor(place))),
+        more_files_url,
         activity: activity(events, false),
         can_upload: is_open && may(Action::ManageFiles),
         can_edit: is_living && may(Action::ManageBatches),
@@ -320,7 +354,7 @@ fn page(req: &HttpRequest, app: &Parts, by: &CurrentUser, whole: Whole, view: Fi
             file_count: batch.files_count,
             bytes: batch.bytes_total,
         },
-    }
+    })
 }
 
 fn file_row(found: Found) -> FileRow {

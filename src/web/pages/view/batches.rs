@@ -46,6 +46,27 @@ pub struct BatchFilters {
     pub q: String,
     pub status: Option<BatchStatus>,
     pub site: Option<Uuid>,
+    pub made: Option<Period>,
+    pub without_files: bool,
+    pub order: Order,
+}
+
+/// How long ago a batch was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    Week,
+    Month,
+    Year,
+}
+
+/// In what order batches are listed.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Activity,
+    Made,
+    Number,
+    Size,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -186,41 +207,100 @@ impl BatchFilters {
 
     /// Whether anything narrows the list.
     pub fn any(&self) -> bool {
-        !self.q.is_empty() || self.status.is_some() || self.site.is_some()
+        !self.q.is_empty() || self.has_chips()
     }
 
-    pub fn status_key(&self) -> &'static str {
-        self.status.map_or("", BatchStatus::key)
+    /// Whether anything but the search narrows the list.
+    pub fn has_chips(&self) -> bool {
+        self.status.is_some() || self.site.is_some() || self.made.is_some() || self.without_files
     }
 
-    pub fn site_text(&self) -> String {
-        self.site.map(|id| id.to_string()).unwrap_or_default()
+    /// What the address says, pair by pair; an empty value is left out of it.
+    pub fn pairs(&self) -> [(&'static str, String); 6] {
+        [
+            ("q", self.q.clone()),
+            ("status", self.status.map_or("", BatchStatus::key).to_owned()),
+            ("site", self.site.map(|id| id.to_string()).unwrap_or_default()),
+            ("made", self.made.map_or("", Period::key).to_owned()),
+            ("files", if self.without_files { "none" } else { "" }.to_owned()),
+            ("sort", self.order.key().to_owned()),
+        ]
     }
 
-    /// The list's address with another cursor; an empty one is the first page.
-    pub fn url_with_cursor(&self, cursor: &str) -> String {
-        self.url(self.status_key(), &self.site_text(), cursor)
-    }
-
-    /// The list's address with only this status; an empty one lifts the filter.
-    pub fn url_with_status(&self, status: &str) -> String {
-        self.url(status, &self.site_text(), "")
-    }
-
-    /// The list's address with only this site; an empty one lifts the filter.
-    pub fn url_with_site(&self, site: &str) -> String {
-        self.url(self.status_key(), site, "")
-    }
-
-    /// The list's address without the search.
-    pub fn url_without_q(&self) -> String {
-        let pairs = [("status", self.status_key()), ("site", &self.site_text())];
+    /// The list's address with one thing changed; an empty value lifts it. Every change leads to the first page.
+    pub fn url_with(&self, name: &str, value: &str) -> String {
+        let mut pairs = self.pairs().map(|(key, value)| (key, value)).to_vec();
+        pairs.retain(|(key, _)| *key != name);
+        let mut pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        pairs.push((name, value));
         format!("/batches{}", format::query(&pairs))
     }
 
-    fn url(&self, status: &str, site: &str, cursor: &str) -> String {
-        let pairs = [("q", self.q.as_str()), ("status", status), ("site", site), ("cursor", cursor)];
-        format!("/batches{}", format::query(&pairs))
+    pub fn periods(&self) -> [Period; 3] {
+        [Period::Week, Period::Month, Period::Year]
+    }
+
+    pub fn orders(&self) -> [Order; 4] {
+        [Order::Activity, Order::Made, Order::Number, Order::Size]
+    }
+}
+
+impl Period {
+    pub fn parse(key: &str) -> Option<Self> {
+        [Self::Week, Self::Month, Self::Year].into_iter().find(|period| period.key() == key)
+    }
+
+    /// The value in the address: `made=30d`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Week => "7d",
+            Self::Month => "30d",
+            Self::Year => "365d",
+        }
+    }
+
+    pub fn days(self) -> i64 {
+        match self {
+            Self::Week => 7,
+            Self::Month => 30,
+            Self::Year => 365,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Week => "Made in 7 days",
+            Self::Month => "Made in 30 days",
+            Self::Year => "Made in a year",
+        }
+    }
+}
+
+impl Order {
+    pub fn parse(key: &str) -> Self {
+        [Self::Made, Self::Number, Self::Size]
+            .into_iter()
+            .find(|order| order.key() == key)
+            .unwrap_or_default()
+    }
+
+    /// The value in the address: `sort=number`; the usual order has none.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Activity => "",
+            Self::Made => "made",
+            Self::Number => "number",
+            Self::Size => "size",
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Activity => "Latest activity first",
+            Self::Made => "Newest first",
+            Self::Number => "By number",
+            Self::Size => "Largest first",
+        }
     }
 }
 
