@@ -50,9 +50,7 @@ pub async fn to_batch(req: HttpRequest, app: Parts, upload: Upload, path: web::P
         Ok(batch_id) => receive(&app, &by, batch_id, expected_token, &mut parts).await,
         Err(error) => Err(error),
     };
-    if received.is_err() {
-        parts.drain().await;
-    }
+    let unread = if received.is_err() { parts.drain().await } else { Vec::new() };
     let is_page = !wants_json(&req);
     match received {
         Ok(outcomes) if is_page => {
@@ -64,6 +62,9 @@ pub async fn to_batch(req: HttpRequest, app: Parts, upload: Upload, path: web::P
         Err(error @ (Error::Refused(_) | Error::Conflict { .. })) if is_page => {
             Flash::failed(error.to_string()).keep(&by.session);
             Ok(see_other(format!("/batches/{path}")))
+        }
+        Err(error @ (Error::Refused(_) | Error::Conflict { .. })) if !unread.is_empty() => {
+            Ok(json_refusal(&error, unread, &request_id(&req)))
         }
         Err(error) => Err(WebError(error)),
     }
@@ -103,11 +104,7 @@ async fn receive(
             continue;
         }
         let Some(intake) = &intake else { return Err(Error::Csrf) };
-        let filename = field.content_disposition().and_then(|disposition| disposition.get_filename());
-        // A file input without a choice sends an empty name.
-        let (true, Some(filename)) =
-            (name == "files", filename.filter(|name| !name.is_empty()).map(str::to_owned))
-        else {
+        let Some(filename) = filename_of(&field) else {
             parts.skip(&mut field).await?;
             continue;
         };
@@ -138,6 +135,22 @@ async fn store(intake: &Intake, filename: &str, field: &mut Field) -> Result<Fou
         incoming.write(bytes).await?;
     }
     incoming.finish().await
+}
+
+/// The name of a file that was sent to be stored; `None` for other fields, and for a file input without a
+/// choice, which sends an empty name.
+fn filename_of(field: &Field) -> Option<String> {
+    if field.name() != Some("files") {
+        return None;
+    }
+    let disposition = field.content_disposition()?;
+    let extended = disposition.get_filename_ext().and_then(|name| String::from_utf8(name.value.clone()).ok());
+    // Browsers encode these three, and only these, in the plain form (HTML, multipart/form-data encoding).
+    let plain = || {
+        let name = disposition.get_filename()?;
+        Some(name.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n"))
+    };
+    extended.or_else(plain).filter(|name| !name.is_empty())
 }
 
 async fn next_bytes(field: &mut Field) -> Result<Option<bytes::Bytes>> {
@@ -196,13 +209,18 @@ impl Sent {
         }
     }
 
-    /// Reads what is left of the request, within bounds.
-    async fn drain(&mut self) {
+    /// Reads what is left of the request, within bounds, and returns the names of the files in it.
+    async fn drain(&mut self) -> Vec<String> {
+        let mut names = Vec::new();
         while let Ok(Some(mut field)) = self.next().await {
+            if names.len() < MAX_FILES {
+                names.extend(filename_of(&field));
+            }
             if self.skip(&mut field).await.is_err() {
-                return;
+                break;
             }
         }
+        names
     }
 }
 
@@ -243,6 +261,17 @@ fn json_answer(outcomes: Vec<Outcome>, request_id: &str) -> HttpResponse {
         body["error"] = error;
     }
     HttpResponse::build(status).json(body)
+}
+
+/// All files refused for one reason, before any of them was read.
+fn json_refusal(error: &Error, filenames: Vec<String>, request_id: &str) -> HttpResponse {
+    let status = status_of(error);
+    let reason = json_of(error.code(), &error.to_string(), request_id);
+    let results: Vec<Value> = filenames
+        .into_iter()
+        .map(|filename| json!({ "filename": filename, "status": status.as_u16(), "error": reason }))
+        .collect();
+    HttpResponse::build(status).json(json!({ "error": reason, "results": results }))
 }
 
 /// An attachment as the contract describes it.
