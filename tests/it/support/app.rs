@@ -1,0 +1,201 @@
+//! A whole Stillage for one test: database, store, server on a port of its own.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+};
+
+use actix_web::dev::ServerHandle;
+use chrono::TimeDelta;
+use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
+use stillage::{
+    app::App,
+    clock::Clock,
+    config::Config,
+    db::{self, sites::Site},
+    domain::{
+        access::{Actor, Role},
+        users,
+    },
+    web,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{Client, Database, PASSWORD, eventually};
+
+/// Dropping it stops the server, and fails the test if it left a job or a staged file behind.
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub address: SocketAddr,
+    server: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    uploads: TempDir,
+    // Last, so that nobody is connected any more when it is dropped.
+    pub database: Database,
+}
+
+/// What there is of files: rows, published files, staged files.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub rows: String,
+    pub published: Vec<String>,
+    pub staged: Vec<String>,
+}
+
+impl TestApp {
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these variables in its environment.
+    pub fn with(environment: &[(&str, &str)]) -> Self {
+        let database = Database::new();
+        let uploads = TempDir::with_prefix("stillage-it-uploads-").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = Config::from_lookup(|name| match name {
+            "DATABASE_URL" => Some(database.url.clone()),
+            "UPLOAD_STORAGE_PATH" => Some(uploads.path().join("store").display().to_string()),
+            "BIND_ADDRESS" => Some(address.to_string()),
+            _ => environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
+        })
+        .unwrap();
+        let app = App::assemble(config, database.url.clone(), None, Clock::default(), 3).unwrap();
+        let server = Some(serve(&app, listener));
+        Self { app, address, server, uploads, database }
+    }
+
+    /// A browser that nobody signed in with.
+    pub fn stranger(&self) -> Client {
+        Client::new(&format!("http://{}", self.address))
+    }
+
+    pub async fn admin(&self) -> Client {
+        self.new_user("ada", Role::Admin, &[]).await
+    }
+
+    pub async fn staff(&self) -> Client {
+        self.new_user("stan", Role::Staff, &[]).await
+    }
+
+    pub async fn viewer(&self) -> Client {
+        self.new_user("vera", Role::Viewer, &[]).await
+    }
+
+    /// Adds an account to these sites (none: the default one) and signs in with it.
+    pub async fn new_user(&self, name: &str, role: Role, sites: &[&str]) -> Client {
+        self.add_user(name, role, sites).await;
+        self.stranger().sign_in(name).await
+    }
+
+    pub async fn add_user(&self, name: &str, role: Role, sites: &[&str]) {
+        let sites = sites.iter().map(|&site| site.to_owned()).collect();
+        users::add(&self.app, &Actor::console(), name, role, sites, PASSWORD.into()).await.unwrap();
+    }
+
+    /// Adds a site and returns its id.
+    pub fn add_site(&self, name: &str) -> Uuid {
+        let site = Site {
+            id: Uuid::now_v7(),
+            name: name.to_owned(),
+            is_default: false,
+            created_at: self.app.clock.now(),
+        };
+        db::sites::insert(&mut self.database.connect(), &site).unwrap();
+        site.id
+    }
+
+    pub fn advance(&self, by: TimeDelta) {
+        self.app.clock.advance(by);
+    }
+
+    /// The one value of an SQL expression or query, as text.
+    pub fn value(&self, sql: &str) -> String {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Text)]
+            value: String,
+        }
+        let rows: Vec<Row> = sql_query(format!("SELECT coalesce(({sql})::text, 'null') AS value"))
+            .load(&mut self.database.connect())
+            .unwrap();
+        rows.into_iter().next().unwrap().value
+    }
+
+    pub fn execute(&self, sql: &str) {
+        self.database.connect().batch_execute(sql).unwrap();
+    }
+
+    /// The store's folder.
+    pub fn store(&self) -> PathBuf {
+        self.uploads.path().join("store")
+    }
+
+    /// A published file's path.
+    pub fn published(&self, stored_name: &str) -> PathBuf {
+        self.store().join("batches").join(stored_name)
+    }
+
+    /// Puts an empty folder in the place of the store, as when its disk is not mounted.
+    pub fn unmount(&self) {
+        fs::rename(self.store(), self.uploads.path().join("away")).unwrap();
+        fs::create_dir(self.store()).unwrap();
+    }
+
+    pub fn mount(&self) {
+        fs::remove_dir_all(self.store()).unwrap();
+        fs::rename(self.uploads.path().join("away"), self.store()).unwrap();
+    }
+
+    pub fn kept(&self) -> Kept {
+        Kept {
+            rows: self.value("SELECT count(*) FROM attachments"),
+            published: names_in(&self.store().join("batches")),
+            staged: names_in(&self.store().join(".staging")),
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some((handle, thread)) = self.server.take() {
+            drop(handle.stop(false));
+            let ended = thread.join();
+            if !thread::panicking() {
+                ended.expect("the server panicked").expect("the server failed");
+            }
+        }
+        if thread::panicking() {
+            return;
+        }
+        // An upload that was broken off ends on its own thread.
+        eventually("no staged file is left", || names_in(&self.store().join(".staging")).is_empty());
+        self.database.give_back();
+        assert_eq!(self.value("SELECT count(*) FROM jobs"), "0", "jobs were left behind");
+    }
+}
+
+fn serve(app: &Arc<App>, listener: TcpListener) -> (ServerHandle, JoinHandle<std::io::Result<()>>) {
+    let (report, started) = mpsc::channel();
+    let app = Arc::clone(app);
+    let thread = thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = web::server::run(&app, listener, 1, std::future::pending())?;
+            report.send(server.handle()).unwrap();
+            server.await
+        })
+    });
+    (started.recv().unwrap(), thread)
+}
+
+/// File names in a folder, sorted; a folder that is not there is empty.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
