@@ -8,7 +8,7 @@ use super::schema::{attachment_copies, attachments, batches, users};
 use crate::error::Result;
 
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = attachments)]
+#[diesel(table_name = attachments, treat_none_as_default_value = false)]
 pub struct AttachmentRow {
     pub id: Uuid,
     pub batch_id: Uuid,

@@ -9,7 +9,7 @@ use super::schema::audit_events;
 use crate::error::Result;
 
 #[derive(Debug, Insertable)]
-#[diesel(table_name = audit_events)]
+#[diesel(table_name = audit_events, treat_none_as_default_value = false)]
 pub struct NewEvent<'a> {
     pub at: DateTime<Utc>,
     pub actor: &'a str,

@@ -29,7 +29,7 @@ pub struct BatchRow {
 }
 
 #[derive(Debug, Insertable)]
-#[diesel(table_name = batches)]
+#[diesel(table_name = batches, treat_none_as_default_value = false)]
 pub struct NewBatchRow<'a> {
     pub id: Uuid,
     pub site_id: Uuid,

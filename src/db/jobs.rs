@@ -10,7 +10,7 @@ use super::schema::jobs;
 use crate::error::Result;
 
 #[derive(Debug, Insertable)]
-#[diesel(table_name = jobs)]
+#[diesel(table_name = jobs, treat_none_as_default_value = false)]
 pub struct NewJob<'a> {
     pub id: Uuid,
     pub kind: &'a str,

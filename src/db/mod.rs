@@ -5,6 +5,7 @@ pub mod attachments;
 pub mod audit;
 pub mod batch_list;
 pub mod batches;
+pub mod bulk;
 pub mod embedded;
 pub mod jobs;
 pub mod migrate;

@@ -9,7 +9,7 @@ use super::schema::{sessions, site_members, users};
 use crate::error::Result;
 
 #[derive(Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = sessions)]
+#[diesel(table_name = sessions, treat_none_as_default_value = false)]
 pub struct SessionRow {
     pub key_hash: Vec<u8>,
     pub user_id: Uuid,

@@ -8,7 +8,7 @@ use super::schema::{site_members, sites};
 use crate::error::Result;
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = sites)]
+#[diesel(table_name = sites, treat_none_as_default_value = false)]
 pub struct Site {
     pub id: Uuid,
     pub name: String,

@@ -10,7 +10,7 @@ use super::schema::{sessions, users};
 use crate::error::Result;
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = users)]
+#[diesel(table_name = users, treat_none_as_default_value = false)]
 pub struct UserRow {
     pub id: Uuid,
     /// Lower case; the domain normalises it.

@@ -6,6 +6,7 @@ pub mod attachments;
 pub mod audit;
 pub mod auth;
 pub mod batches;
+pub mod bench;
 pub mod content;
 pub mod intake;
 pub mod maintenance;

@@ -128,6 +128,11 @@ impl LocalStore {
         }
     }
 
+    /// Puts a file into `batches/` at once and without making it durable: only for synthetic data.
+    pub fn write_undurably(&self, stored_name: &str, bytes: &[u8]) -> Result<()> {
+        fs::write(key::published(&self.root, stored_name), bytes).map_err(StorageError::io("write a file"))
+    }
+
     /// Opens a published file for reading, together with its size. Symlinks are not followed.
     ///
     /// # Errors
