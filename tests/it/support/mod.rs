@@ -14,7 +14,7 @@ use std::{
 };
 
 pub use answer::Answer;
-pub use app::{Kept, TestApp};
+pub use app::TestApp;
 pub use client::Client;
 pub use multipart::Multipart;
 pub use postgres::Database;

@@ -1,4 +1,4 @@
-//! `multipart/form-data` as browsers and curl write it: names as they are, in UTF-8.
+//! `multipart/form-data` as browsers write it: names as they are, in UTF-8, but for quotes and line breaks.
 
 pub struct Multipart(Vec<u8>);
 
@@ -27,7 +27,7 @@ impl Multipart {
 
     /// Only the head of a file: what follows is sent by hand.
     pub fn file_head(mut self, filename: &str) -> Self {
-        let escaped = filename.replace('\\', "\\\\").replace('"', "\\\"");
+        let escaped = filename.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
         self.begin(
             &format!("name=\"files\"; filename=\"{escaped}\""),
             "Content-Type: application/octet-stream\r\n",

@@ -1,1 +1,91 @@
+//! What clients see, over HTTP.
+
+mod access;
 mod auth;
+mod csrf;
+mod every_route;
+mod session;
+
+use reqwest::{
+    Method, RequestBuilder,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use stillage::web::routes;
+use uuid::Uuid;
+
+use crate::support::{Client, Multipart, TestApp, samples};
+
+/// Addresses that a stranger may use.
+const FOR_STRANGERS: [&str; 3] = ["/login", "/logout", "/setup"];
+
+type Route = (Method, &'static str);
+
+/// Every method and address within a session, HEAD left out: it goes with GET.
+fn listed() -> Vec<Route> {
+    of(routes::map())
+}
+
+/// The same for what everybody may call.
+fn open() -> Vec<Route> {
+    of(routes::open())
+}
+
+/// Server and client have `Method`s of different versions of `http`.
+fn of(map: routes::Map) -> Vec<Route> {
+    let routes = map.listed.into_iter();
+    routes
+        .map(|(method, path)| (method.as_str().parse().unwrap(), path))
+        .filter(|(m, _)| m != Method::HEAD)
+        .collect()
+}
+
+/// Every address that takes a write.
+fn writes() -> Vec<&'static str> {
+    listed().into_iter().filter(|(method, _)| method != Method::GET).map(|(_, pattern)| pattern).collect()
+}
+
+/// What the placeholders of an address stand for: a batch with one file.
+struct Target {
+    site: String,
+    batch: String,
+    file: String,
+    stored_name: String,
+}
+
+impl Target {
+    async fn make(app: &TestApp, by: &Client) -> Self {
+        let site = app.value("SELECT id FROM sites WHERE is_default");
+        let number = format!("T-{}", Uuid::new_v4());
+        let fields = [("number", number.as_str()), ("product", "Soap"), ("site_id", &site)];
+        let made = by.post_form("/batches", &fields).await.is(303);
+        let batch = made.location()["/batches/".len()..].to_owned();
+        let file = by.store(&batch, "slip.pdf", &samples::pdf("slip")).await;
+        let text = |name: &str| file[name].as_str().unwrap().to_owned();
+        Self { site, batch, file: text("id"), stored_name: text("stored_name") }
+    }
+
+    /// One that is not there.
+    fn nothing(&self) -> Self {
+        let id = || Uuid::new_v4().to_string();
+        Self { site: id(), batch: id(), file: id(), stored_name: format!("{}_slip.pdf", Uuid::new_v4()) }
+    }
+
+    fn address(&self, pattern: &str) -> String {
+        let id = if pattern.starts_with("/attachments/") { &self.file } else { &self.batch };
+        pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name)
+    }
+
+    /// A well-formed write to any address, with the given token in its form.
+    fn write(&self, by: &Client, pattern: &str, token: Option<&str>) -> RequestBuilder {
+        let request = by.request(Method::POST, &self.address(pattern)).header(ACCEPT, "application/json");
+        if pattern.ends_with("/attachments") {
+            let form = token.map_or(Multipart::new(), |token| Multipart::new().field("csrf_token", token));
+            let body = form.file("photo.png", &samples::png()).body();
+            return request.header(CONTENT_TYPE, Multipart::CONTENT_TYPE).body(body);
+        }
+        let number = format!("W-{}", Uuid::new_v4());
+        let fields = [("number", number.as_str()), ("product", "Soap"), ("site_id", &self.site)];
+        let token = token.map(|token| ("csrf_token", token));
+        request.form(&token.into_iter().chain(fields).collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,166 @@
+//! Who gets what, for every method and address there is.
+
+use std::collections::BTreeSet;
+
+use stillage::domain::access::Role;
+
+use super::{Target, listed, open};
+use crate::support::{Answer, Client, TestApp, samples};
+
+/// The status for: viewer, staff, admin, and staff of another site.
+const TABLE: &[(&str, &str, [u16; 4])] = &[
+    ("GET", "/", [303; 4]),
+    // Closed for good once there is an admin.
+    ("GET", "/setup", [404; 4]),
+    ("POST", "/setup", [404; 4]),
+    ("GET", "/login", [200; 4]),
+    ("POST", "/login", [401; 4]),
+    ("GET", "/batches", [200; 4]),
+    ("POST", "/batches", [403, 303, 303, 422]),
+    ("GET", "/batches/new", [403, 200, 200, 200]),
+    ("GET", "/batches/{id}", [200, 200, 200, 404]),
+    ("GET", "/batches/{id}/edit", [403, 200, 200, 404]),
+    ("POST", "/batches/{id}/edit", [403, 303, 303, 404]),
+    ("POST", "/batches/{id}/close", [403, 303, 303, 404]),
+    ("POST", "/batches/{id}/reopen", [403, 403, 303, 404]),
+    ("POST", "/batches/{id}/delete", [403, 303, 303, 404]),
+    ("POST", "/batches/{id}/restore", [403, 303, 303, 404]),
+    ("POST", "/batches/{id}/attachments", [403, 201, 201, 404]),
+    ("GET", "/attachments/{id}", [200, 200, 200, 404]),
+    ("GET", "/attachments/{id}/download", [200, 200, 200, 404]),
+    ("GET", "/attachments/{id}/preview", [200, 200, 200, 404]),
+    ("POST", "/attachments/{id}/delete", [403, 303, 303, 404]),
+    ("POST", "/attachments/{id}/restore", [403, 303, 303, 404]),
+    ("GET", "/trash", [200; 4]),
+    ("POST", "/api/production/batches/{id}/attachments", [403, 201, 201, 404]),
+    ("GET", "/api/production/attachment/{stored_name}", [200, 200, 200, 404]),
+    // Last: nobody is signed in afterwards.
+    ("POST", "/logout", [303; 4]),
+];
+
+/// Everybody who may come, in the order of the columns.
+async fn people(app: &TestApp) -> [Client; 4] {
+    app.add_site("Elsewhere");
+    [
+        app.viewer().await,
+        app.staff().await,
+        app.admin().await,
+        app.new_user("otto", Role::Staff, &["Elsewhere"]).await,
+    ]
+}
+
+async fn ask(by: &Client, target: &Target, method: &str, pattern: &str) -> Answer {
+    if method == "GET" {
+        return by.get(&target.address(pattern)).await;
+    }
+    let token = by.token().await;
+    Answer::to(target.write(by, pattern, Some(&token))).await
+}
+
+#[test]
+fn every_address_has_its_row() {
+    let rows: BTreeSet<_> = TABLE.iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    let routes: BTreeSet<_> = listed().iter().map(|(method, path)| format!("{method} {path}")).collect();
+    assert_eq!(rows, routes);
+    let everybodys: BTreeSet<_> = open().iter().map(|(_, path)| *path).collect();
+    let known = ["/health/live", "/health/ready", "/metrics", "/static/{path:.*}"];
+    assert_eq!(
+        everybodys,
+        BTreeSet::from(known),
+        "what everybody may call has its tests in health and assets"
+    );
+}
+
+#[tokio::test]
+async fn everybody_gets_what_the_table_says() {
+    let app = TestApp::start();
+    let people = people(&app).await;
+    let mut wrong = Vec::new();
+    for (method, pattern, expected) in TABLE {
+        for (column, (by, expected)) in people.iter().zip(expected).enumerate() {
+            let admin = &people[2];
+            let target = if *pattern == "/logout" { None } else { Some(Target::make(&app, admin).await) };
+            let answer = match &target {
+                Some(target) => ask(by, target, method, pattern).await,
+                None => by.post_form(pattern, &[]).await,
+            };
+            if answer.status != *expected {
+                wrong.push(format!("{method} {pattern}, column {column}: {} not {expected}", answer.status));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// An answer without what differs from request to request.
+fn timeless(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+    let id = answer.header("x-request-id");
+    let mut headers: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()))
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    headers.sort();
+    assert!(!id.is_empty());
+    (answer.status, headers, answer.text().replace(id, "ID"))
+}
+
+#[tokio::test]
+async fn what_is_foreign_looks_like_nothing_at_all() {
+    let app = TestApp::start();
+    let [_, staff, _, otto] = people(&app).await;
+    let target = Target::make(&app, &staff).await;
+    let nothing = target.nothing();
+    for (method, pattern) in listed().iter().filter(|(_, pattern)| pattern.contains('{')) {
+        let foreign = ask(&otto, &target, method.as_str(), pattern).await.is(404);
+        let random = ask(&otto, &nothing, method.as_str(), pattern).await.is(404);
+        assert_eq!(timeless(&foreign), timeless(&random), "{method} {pattern}");
+        if method == "GET" {
+            let head = async |target: &Target| timeless(&otto.head(&target.address(pattern)).await);
+            assert_eq!(head(&target).await, head(&nothing).await, "HEAD {pattern}");
+            let part = async |target: &Target| {
+                timeless(&otto.get_with(&target.address(pattern), &[("Range", "bytes=0-3")]).await)
+            };
+            assert_eq!(part(&target).await, part(&nothing).await, "part of {pattern}");
+            otto.get(&pattern.replace("{id}", "1").replace("{stored_name}", "..")).await.is(404);
+        }
+    }
+    assert_eq!(app.kept().rows, "1");
+}
+
+#[tokio::test]
+async fn the_list_and_the_trash_show_only_own_sites() {
+    let app = TestApp::start();
+    let [viewer, staff, admin, otto] = people(&app).await;
+    let open = staff.make_batch("OPEN-1").await;
+    let gone = staff.make_batch("GONE-1").await;
+    staff.store(&open, "certificate.pdf", &samples::pdf("certificate")).await;
+    staff.post_form(&format!("/batches/{gone}/delete"), &[]).await.is(303);
+    staff.get("/trash").await; // takes the message away that names the batch
+    for sees in [&viewer, &staff, &admin] {
+        sees.get("/batches").await.is(200).shows("OPEN-1");
+        sees.get("/trash").await.is(200).shows("GONE-1");
+    }
+    for path in ["/batches", "/batches?q=open", "/batches?q=certificate", "/trash"] {
+        otto.get(path).await.is(200).hides("OPEN-1").hides("GONE-1");
+    }
+    let main = app.value("SELECT id FROM sites WHERE is_default");
+    otto.get(&format!("/batches?site={main}")).await.is(200).hides("OPEN-1");
+    admin.get(&format!("/batches?site={main}")).await.is(200).shows("OPEN-1");
+}
+
+#[tokio::test]
+async fn a_changed_role_or_site_counts_with_the_next_request() {
+    let app = TestApp::start();
+    let [viewer, staff, ..] = people(&app).await;
+    let target = Target::make(&app, &staff).await;
+    let page = format!("/batches/{}", target.batch);
+    viewer.get("/batches/new").await.is(403);
+    app.execute("UPDATE users SET role = 'staff' WHERE username = 'vera'");
+    viewer.get("/batches/new").await.is(200);
+    app.execute("DELETE FROM site_members");
+    viewer.get(&page).await.is(404);
+    staff.get(&page).await.is(404);
+    staff.post_form(&format!("{page}/close"), &[]).await.is(404);
+}
