@@ -105,6 +105,10 @@ pub fn locate(conn: &mut PgConnection, id: Uuid) -> Result<Option<Located>> {
 }
 
 pub fn locate_by_stored_name(conn: &mut PgConnection, name: &str) -> Result<Option<Located>> {
+    if name.contains('\0') {
+        // PostgreSQL would refuse the question.
+        return Ok(None);
+    }
     Ok(located!().filter(attachments::stored_name.eq(name)).first(conn).optional()?)
 }
 

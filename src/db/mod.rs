@@ -135,8 +135,11 @@ pub fn like_anywhere(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
     for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
+        match c {
+            // PostgreSQL refuses it in any text, so that nothing holds it.
+            '\0' => continue,
+            '%' | '_' | '\\' => pattern.push('\\'),
+            _ => {}
         }
         pattern.push(c);
     }

@@ -24,6 +24,8 @@ use crate::{
 pub const PASSWORD_MIN_CHARS: usize = 12;
 /// Longest password in bytes: a bound on what one request may hash, far above any real one.
 const PASSWORD_MAX_BYTES: usize = 1024;
+/// Longest name that is looked up and kept in the trail, in bytes: far above any real one.
+const NAME_MAX_BYTES: usize = 256;
 
 const SETUP_TOKEN_KEY: &str = "setup_token_sha256";
 
@@ -113,7 +115,9 @@ pub async fn sign_in(
     if let Some(address) = address {
         app.throttle.attempt(&username, address)?;
     }
-    if password.expose_secret().len() > PASSWORD_MAX_BYTES {
+    // Nobody has such a name, and PostgreSQL takes no NUL.
+    let is_no_name = username.len() > NAME_MAX_BYTES || username.contains('\0');
+    if is_no_name || password.expose_secret().len() > PASSWORD_MAX_BYTES {
         return Err(Error::Unauthenticated);
     }
     let name = username.clone();
