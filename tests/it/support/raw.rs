@@ -20,10 +20,14 @@ impl Raw {
         self.0.write_all(bytes).expect("the server takes what is sent");
     }
 
-    /// Everything up to the end of the connection, which the request has asked to be closed.
+    /// The whole answer, however long the server then keeps the connection.
     pub fn answer(mut self) -> String {
-        let mut bytes = Vec::new();
-        self.0.read_to_end(&mut bytes).expect("an answer, not a broken connection");
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 64 * 1024]);
+        while !is_whole(&bytes) {
+            let read = self.0.read(&mut buffer).expect("an answer, not a broken connection");
+            assert!(read > 0, "the answer breaks off: {}", String::from_utf8_lossy(&bytes));
+            bytes.extend(&buffer[..read]);
+        }
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -31,6 +35,14 @@ impl Raw {
     pub fn hang_up(self) {
         self.0.shutdown(Shutdown::Both).unwrap();
     }
+}
+
+/// Whether head and body are there, going by `Content-Length`.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer).to_lowercase();
+    let Some((head, _)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    answer.len() >= head.len() + 4 + length.unwrap_or(0)
 }
 
 /// The status of an answer.

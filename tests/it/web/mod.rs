@@ -2,9 +2,13 @@
 
 mod access;
 mod auth;
+mod batch_list;
+mod batches;
 mod csrf;
 mod every_route;
+mod refusals;
 mod session;
+mod uploads;
 
 use reqwest::{
     Method, RequestBuilder,
