@@ -140,6 +140,9 @@ fn gone() -> Error {
 }
 
 /// Moves a file to the trash. Doing it twice changes nothing.
+///
+/// # Errors
+/// [`Error::Conflict`] when the batch itself is in the trash.
 pub async fn trash(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
     set_trashed(app, actor, id, true).await
 }
@@ -159,14 +162,14 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
             // The lock first, so that two who delete at once count the file once.
             db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
             let found = visible(&actor, Action::ManageFiles, db::attachments::find(conn, id)?)?;
-            if is_living(&found) != trashed {
-                return Ok(found);
-            }
             if found.batch_trashed {
                 return Err(Error::conflict(
                     "batch_trashed",
                     format!("Batch {} is in the trash. Restore it first.", found.batch_number),
                 ));
+            }
+            if is_living(&found) != trashed {
+                return Ok(found);
             }
             let by = if trashed { Some((now, actor.account()?)) } else { None };
             db::attachments::set_trashed(conn, id, by)?;

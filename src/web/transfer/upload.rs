@@ -45,7 +45,7 @@ struct Outcome {
 /// `POST /batches/{id}/attachments`
 pub async fn to_batch(req: HttpRequest, app: Parts, upload: Upload, path: web::Path<String>) -> WebResult {
     let Upload { by, multipart, expected_token } = upload;
-    let mut parts = Sent { multipart, drained: 0 };
+    let mut parts = Sent { multipart, is_over: false, drained: 0 };
     let received = match extract::id(&path) {
         Ok(batch_id) => receive(&app, &by, batch_id, expected_token, &mut parts).await,
         Err(error) => Err(error),
@@ -83,33 +83,34 @@ async fn receive(
         if expected_token.is_none() && intake.is_none() {
             intake = Some(Intake::open(app, &by.actor, batch_id).await?);
         }
-        let mut field = match parts.next().await {
-            Ok(Some(field)) => field,
+        let mut part = match parts.next().await {
+            Ok(Some(part)) => part,
             Ok(None) => break,
             // What came before the break is stored and answered for.
             Err(error) if !outcomes.is_empty() => {
                 outcomes.push(Outcome { filename: String::new(), result: Err(error) });
                 return Ok(outcomes);
             }
-            Err(error) => return Err(error),
+            // Without the token, nothing else of the request counts.
+            Err(error) => return Err(if expected_token.is_some() { Error::Csrf } else { error }),
         };
-        let name = field.name().unwrap_or_default().to_owned();
+        let name = part.field.name().unwrap_or_default().to_owned();
         if name == csrf::FIELD {
             if let Some(expected) = &expected_token {
-                csrf::check_token(&text(&mut field).await?, expected)?;
+                csrf::check_token(&text(&mut part).await?, expected)?;
                 expected_token = None;
             } else {
-                parts.skip(&mut field).await?;
+                parts.skip(&mut part).await?;
             }
             continue;
         }
         let Some(intake) = &intake else { return Err(Error::Csrf) };
-        let Some(filename) = filename_of(&field) else {
-            parts.skip(&mut field).await?;
+        let Some(filename) = filename_of(&part.field) else {
+            parts.skip(&mut part).await?;
             continue;
         };
         let result = if outcomes.len() < MAX_FILES {
-            store(intake, &filename, &mut field).await
+            store(intake, &filename, &mut part).await
         } else {
             Err(malformed(format!("At most {MAX_FILES} files go into one request. Send this one again.")))
         };
@@ -118,7 +119,7 @@ async fn receive(
         }
         let is_stored = result.is_ok();
         outcomes.push(Outcome { filename, result });
-        if !is_stored && parts.skip(&mut field).await.is_err() {
+        if !is_stored && parts.skip(&mut part).await.is_err() {
             return Ok(outcomes);
         }
     }
@@ -129,9 +130,9 @@ async fn receive(
     }
 }
 
-async fn store(intake: &Intake, filename: &str, field: &mut Field) -> Result<Found> {
+async fn store(intake: &Intake, filename: &str, part: &mut Part) -> Result<Found> {
     let mut incoming = intake.file(filename)?;
-    while let Some(bytes) = next_bytes(field).await? {
+    while let Some(bytes) = next_bytes(part).await? {
         incoming.write(bytes).await?;
     }
     incoming.finish().await
@@ -153,16 +154,16 @@ fn filename_of(field: &Field) -> Option<String> {
     extended.or_else(plain).filter(|name| !name.is_empty())
 }
 
-async fn next_bytes(field: &mut Field) -> Result<Option<bytes::Bytes>> {
-    match timeout(IDLE, field.try_next()).await {
+async fn next_bytes(part: &mut Part) -> Result<Option<bytes::Bytes>> {
+    match timeout(IDLE, part.next()).await {
         Ok(bytes) => bytes.map_err(unreadable),
         Err(_) => Err(malformed("Nothing came for a minute. Check the connection and send the file again.")),
     }
 }
 
-async fn text(field: &mut Field) -> Result<String> {
+async fn text(part: &mut Part) -> Result<String> {
     let mut value = Vec::new();
-    while let Some(bytes) = next_bytes(field).await? {
+    while let Some(bytes) = next_bytes(part).await? {
         if value.len() + bytes.len() > FIELD_MAX {
             return Err(malformed("A field of the form is too long."));
         }
@@ -183,24 +184,49 @@ fn unreadable(error: MultipartError) -> Error {
 /// The parts of a request, and how much of it was read for nothing.
 struct Sent {
     multipart: Multipart,
+    is_over: bool,
     drained: u64,
 }
 
+/// One part of a request.
+struct Part {
+    field: Field,
+    is_over: bool,
+}
+
+impl Part {
+    /// Actix panics when it is asked once more after the end.
+    async fn next(&mut self) -> Result<Option<bytes::Bytes>, MultipartError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let next = self.field.try_next().await;
+        self.is_over = matches!(next, Ok(None));
+        next
+    }
+}
+
 impl Sent {
-    async fn next(&mut self) -> Result<Option<Field>> {
-        match timeout(IDLE, self.multipart.try_next()).await {
+    async fn next(&mut self) -> Result<Option<Part>> {
+        // As with a part; here, nothing can be read after an error either.
+        if self.is_over {
+            return Ok(None);
+        }
+        let next = match timeout(IDLE, self.multipart.try_next()).await {
             Ok(field) => field.map_err(unreadable),
             Err(_) => {
                 Err(malformed("Nothing came for a minute. Check the connection and send the files again."))
             }
-        }
+        };
+        self.is_over = !matches!(next, Ok(Some(_)));
+        Ok(next?.map(|field| Part { field, is_over: false }))
     }
 
     /// Reads the rest of a field that is not wanted, within bounds.
-    async fn skip(&mut self, field: &mut Field) -> Result<()> {
+    async fn skip(&mut self, part: &mut Part) -> Result<()> {
         let deadline = Instant::now() + DRAIN_TIME;
         loop {
-            match timeout_at(deadline, field.try_next()).await {
+            match timeout_at(deadline, part.next()).await {
                 Ok(Ok(Some(bytes))) if self.drained < DRAIN_BYTES => self.drained += bytes.len() as u64,
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(unreadable(error)),
@@ -212,11 +238,11 @@ impl Sent {
     /// Reads what is left of the request, within bounds, and returns the names of the files in it.
     async fn drain(&mut self) -> Vec<String> {
         let mut names = Vec::new();
-        while let Ok(Some(mut field)) = self.next().await {
+        while let Ok(Some(mut part)) = self.next().await {
             if names.len() < MAX_FILES {
-                names.extend(filename_of(&field));
+                names.extend(filename_of(&part.field));
             }
-            if self.skip(&mut field).await.is_err() {
+            if self.skip(&mut part).await.is_err() {
                 break;
             }
         }
