@@ -133,8 +133,8 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<
         Sort::Number => {
             let column = lower(batches::number);
             if let Some(Place { key: Key::Number(number), id: last }) = after {
-                let is_same = column.clone().eq(number.clone());
-                query = query.filter(column.clone().gt(number).or(is_same.and(id.gt(last))));
+                let is_same = column.eq(number.clone());
+                query = query.filter(column.gt(number).or(is_same.and(id.gt(last))));
             }
             query.order((column.asc(), id.asc()))
         }

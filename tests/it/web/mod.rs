@@ -1,11 +1,14 @@
 //! What clients see, over HTTP.
 
 mod access;
+mod attachments;
 mod auth;
 mod batch_list;
 mod batches;
 mod csrf;
+mod downloads;
 mod every_route;
+mod health;
 mod refusals;
 mod session;
 mod uploads;

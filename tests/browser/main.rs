@@ -1,0 +1,5 @@
+//! Stillage as people use it: the real server behind a real Chromium.
+
+mod harness;
+mod journeys;
+mod samples;

@@ -1,0 +1,3 @@
+//! The database itself.
+
+mod schema;
