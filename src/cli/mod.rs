@@ -2,9 +2,11 @@
 //! does not hold, 2 when they were used wrongly or could not run.
 
 mod audit;
+mod backup;
 mod bench_data;
 mod config;
 mod migrate;
+mod restore;
 mod serve;
 mod user;
 
@@ -39,6 +41,10 @@ enum Command {
     /// The sealed trail of events.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Back up rows and files together, while the server runs or not.
+    Backup(backup::Args),
+    /// Bring a backup back into an empty place.
+    Restore(restore::Args),
     /// Add synthetic batches and small files, for measuring.
     BenchData(bench_data::Args),
 }
@@ -78,6 +84,8 @@ fn run(command: Command) -> anyhow::Result<Finding> {
         Command::Migrate(args) => migrate::run(config, &args),
         Command::User(command) => user::run(config, command),
         Command::Audit(command) => audit::run(config, command),
+        Command::Backup(args) => backup::run(config, args),
+        Command::Restore(args) => restore::run(&config, &args),
         Command::BenchData(args) => bench_data::run(config, &args),
     }
 }
@@ -114,4 +122,11 @@ fn told(error: Error) -> anyhow::Error {
         }
         other => crate::app::with_cause(other),
     }
+}
+
+/// A bar that counts files; nothing where nobody watches.
+fn file_bar() -> anyhow::Result<indicatif::ProgressBar> {
+    let bar = indicatif::ProgressBar::new(0);
+    bar.set_style(indicatif::ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} files {eta}")?);
+    Ok(bar)
 }

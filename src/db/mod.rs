@@ -7,6 +7,7 @@ pub mod audit_seals;
 pub mod batch_list;
 pub mod batches;
 pub mod bulk;
+pub mod dump;
 pub mod embedded;
 pub mod jobs;
 pub mod migrate;

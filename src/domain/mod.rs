@@ -5,6 +5,7 @@ pub mod access;
 pub mod attachments;
 pub mod audit;
 pub mod auth;
+pub mod backup;
 pub mod batches;
 pub mod bench;
 pub mod content;

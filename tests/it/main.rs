@@ -1,6 +1,7 @@
 //! Everything together: real HTTP, a real PostgreSQL, real files. Folders mirror `src`.
 
 mod audit;
+mod backup;
 mod crash;
 mod db;
 mod embedded;
