@@ -106,16 +106,8 @@ type Checkout = diesel::r2d2::PooledConnection<ConnectionManager<PgConnection>>;
 fn checkout(pool: &Pool<ConnectionManager<PgConnection>>) -> Result<Checkout> {
     pool.get().map_err(|error| {
         tracing::error!(%error, "no database connection");
-        busy()
+        Error::database_busy()
     })
-}
-
-/// The database does not answer right now.
-pub fn busy() -> Error {
-    Error::Unavailable {
-        message: "The database does not answer. Nothing was lost; try again in a moment.".into(),
-        retry_after: Duration::from_secs(2),
-    }
 }
 
 /// A connection outside the pool, for what holds one for long: migrations, the worker's ear.

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{
-        self,
-        batch_list::{Filter, Place, Sort},
-        batches::{BatchRow, NewBatchRow},
-        sites::Site,
-    },
+    db::{self, batch_list::Filter, batches::NewBatchRow, sites::Site},
     error::{Error, FieldError, Result},
+};
+
+pub use crate::db::{
+    batch_list::{Place, Sort},
+    batches::BatchRow,
 };
 
 /// Batches on one page of the list.

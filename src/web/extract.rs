@@ -38,7 +38,7 @@ pub struct CurrentUser {
 impl CurrentUser {
     fn of(req: &HttpRequest) -> Result<Self> {
         if session::is_unknown(req) {
-            return Err(crate::db::busy());
+            return Err(Error::database_busy());
         }
         let user = session::signed_in(req).ok_or(Error::Unauthenticated)?;
         let address = client::address(req, &parts(req)?.config.trusted_proxies);

@@ -12,8 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::{
-    db::attachments::Found,
-    domain::intake::Intake,
+    domain::{attachments::Found, intake::Intake},
     error::{Error, Refusal, Result},
     web::{
         csrf,
