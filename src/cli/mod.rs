@@ -3,6 +3,8 @@
 
 mod bench_data;
 mod config;
+mod demo;
+mod health;
 mod migrate;
 mod serve;
 mod user;
@@ -30,11 +32,15 @@ enum Command {
     Serve,
     /// Show the effective configuration, secrets hidden.
     Config(config::Args),
+    /// Ask the running server whether it can serve; exits 0 when it can, 1 when not.
+    Health,
     /// Bring the database up to date, or show its state.
     Migrate(migrate::Args),
     /// Manage accounts.
     #[command(subcommand)]
     User(user::Command),
+    /// Fill an empty store with batches, photos and people to look at.
+    Demo(demo::Args),
     /// Add synthetic batches and small files, for measuring.
     BenchData(bench_data::Args),
 }
@@ -71,8 +77,10 @@ fn run(command: Command) -> anyhow::Result<Finding> {
     match command {
         Command::Serve => serve::run(config),
         Command::Config(args) => config::run(&config, &args),
+        Command::Health => health::run(&config),
         Command::Migrate(args) => migrate::run(config, &args),
         Command::User(command) => user::run(config, command),
+        Command::Demo(args) => demo::run(config, &args),
         Command::BenchData(args) => bench_data::run(config, &args),
     }
 }

@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod jobs;
 pub mod migrate;
 pub mod schema;
+pub mod search;
 pub mod sessions;
 pub mod settings;
 pub mod sites;

@@ -114,7 +114,7 @@ pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
                 sort: wanted.sort,
                 after: wanted.after,
             };
-            let mut rows = db::batch_list::page(conn, &filter, PAGE as i64 + 1)?;
+            let mut rows = db::batch_list::page(conn, &filter, PAGE + 1)?;
             let next = cut_to_page(&mut rows, PAGE, |(row, _)| wanted.sort.place_of(row));
             Ok(List { rows, next, sites: sites::visible_in(conn, &actor)? })
         })

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod batches;
 pub mod bench;
 pub mod content;
+pub mod demo;
 pub mod intake;
 pub mod maintenance;
 pub mod session_store;

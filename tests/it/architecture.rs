@@ -11,7 +11,7 @@ use std::{
 const LEAVES: [&str; 6] = ["blocking", "clock", "config", "error", "metrics", "telemetry"];
 
 /// What each module may use besides the leaves and itself.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("main", &["cli"]),
     ("lib", &[]),
     ("cli", &["app", "db", "domain", "jobs", "web"]),
@@ -19,9 +19,12 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("jobs", &["app", "db", "domain"]),
     ("app", &["db", "domain", "storage"]),
     // Use cases get the parts from `App`.
-    ("domain", &["app", "db", "storage"]),
+    ("domain", &["app", "db", "render", "scanner", "storage"]),
     ("db", &[]),
     ("storage", &[]),
+    ("scanner", &[]),
+    // Draws previews in a child process; the places they go to are named by the store.
+    ("render", &["storage"]),
 ];
 
 /// More than this is two things in one file.

@@ -1,8 +1,11 @@
 //! Everything together: real HTTP, a real PostgreSQL, real files. Folders mirror `src`.
 
 mod architecture;
+mod cli;
 mod crash;
 mod db;
+mod demo;
+mod docs;
 mod embedded;
 mod jobs;
 mod support;
