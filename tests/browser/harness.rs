@@ -175,7 +175,10 @@ impl Browser {
         let size =
             serde_json::json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await.unwrap();
-        let media = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        // Without motion, colours are there at once.
+        let features = [("prefers-color-scheme", theme), ("prefers-reduced-motion", "reduce")];
+        let features = features.map(|(name, value)| serde_json::json!({ "name": name, "value": value }));
+        let media = serde_json::json!({ "features": features });
         cdp.send_raw("Emulation.setEmulatedMedia", media).await.unwrap();
     }
 
