@@ -40,6 +40,7 @@ fmt-check: ## formatting only
 clippy: ## clippy on every target
 	@.ci/setup rust
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --test screenshots -- -D warnings
 
 doc: ## the documentation of the code, private items included
 	@.ci/setup rust

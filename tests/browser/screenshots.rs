@@ -37,7 +37,7 @@ async fn main() {
     let batch = href(&browser, "main a.row-a").await;
     total += take(&browser, &folder, "batch", &batch).await;
     browser.open(&batch).await;
-    let file = href(&browser, "main a[href^='/attachments/']").await;
+    let file = href(&browser, "main a[href^='/attachments/']:has([title^='IMG'])").await;
     total += take(&browser, &folder, "file", &file).await;
     total += take(&browser, &folder, "new-batch", &format!("{base}/batches/new")).await;
     total += take(&browser, &folder, "trash", &format!("{base}/trash")).await;
