@@ -5,6 +5,8 @@ mod audit;
 mod backup;
 mod bench_data;
 mod config;
+mod demo;
+mod health;
 mod migrate;
 mod restore;
 mod serve;
@@ -33,6 +35,8 @@ enum Command {
     Serve,
     /// Show the effective configuration, secrets hidden.
     Config(config::Args),
+    /// Ask the running server whether it can serve; exits 0 when it can, 1 when not.
+    Health,
     /// Bring the database up to date, or show its state.
     Migrate(migrate::Args),
     /// Manage accounts.
@@ -45,6 +49,8 @@ enum Command {
     Backup(backup::Args),
     /// Bring a backup back into an empty place.
     Restore(restore::Args),
+    /// Fill an empty store with batches, photos and people to look at.
+    Demo(demo::Args),
     /// Add synthetic batches and small files, for measuring.
     BenchData(bench_data::Args),
 }
@@ -81,11 +87,13 @@ fn run(command: Command) -> anyhow::Result<Finding> {
     match command {
         Command::Serve => serve::run(config),
         Command::Config(args) => config::run(&config, &args),
+        Command::Health => health::run(&config),
         Command::Migrate(args) => migrate::run(config, &args),
         Command::User(command) => user::run(config, command),
         Command::Audit(command) => audit::run(config, command),
         Command::Backup(args) => backup::run(config, args),
         Command::Restore(args) => restore::run(&config, &args),
+        Command::Demo(args) => demo::run(config, &args),
         Command::BenchData(args) => bench_data::run(config, &args),
     }
 }

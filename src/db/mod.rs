@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod migrate;
 mod pool;
 pub mod schema;
+pub mod search;
 pub mod sessions;
 pub mod settings;
 pub mod sites;
@@ -104,7 +105,7 @@ impl Db {
         match work(&mut checkout.conn) {
             Err(Error::Internal(cause)) if checkout.has_died(&self.deaths) => {
                 tracing::error!(error = ?cause, "a database connection died");
-                Err(busy())
+                Err(Error::database_busy())
             }
             result => result,
         }
@@ -113,7 +114,7 @@ impl Db {
     fn checkout(&self) -> Result<PooledConnection<Manager>> {
         self.pool.get().map_err(|error| {
             tracing::error!(%error, "no database connection");
-            busy()
+            Error::database_busy()
         })
     }
 
@@ -121,14 +122,6 @@ impl Db {
     pub fn pool_state(&self) -> (u32, u32) {
         let state = self.pool.state();
         (state.connections - state.idle_connections, state.connections)
-    }
-}
-
-/// The database does not answer right now.
-pub fn busy() -> Error {
-    Error::Unavailable {
-        message: "The database does not answer. Nothing was lost; try again in a moment.".into(),
-        retry_after: Duration::from_secs(2),
     }
 }
 

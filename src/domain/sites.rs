@@ -7,9 +7,11 @@ use super::access::Actor;
 use crate::{
     app::App,
     clock::Clock,
-    db::{self, sites::Site},
+    db,
     error::{Error, Result},
 };
+
+pub use crate::db::sites::Site;
 
 /// Makes the first site if there is none. Instances that start together agree on one.
 pub fn ensure_default(conn: &mut PgConnection, clock: &Clock) -> Result<()> {

@@ -14,9 +14,11 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{self, users::UserRow},
+    db,
     error::{Error, FieldError, Result},
 };
+
+pub use crate::db::users::UserRow;
 
 const USERNAME_MAX_CHARS: usize = 64;
 

@@ -16,7 +16,6 @@ use actix_web::{
     HttpRequest,
     cookie::{Key, SameSite, time},
 };
-use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -25,8 +24,8 @@ use uuid::Uuid;
 use super::csrf;
 use crate::{
     app::App,
-    db::{self, sessions::SessionRow, users::UserRow},
-    domain::{access::Role, maintenance},
+    domain::{access::Role, session_store, users::UserRow},
+    error::{Error, Result as OurResult},
 };
 
 /// Entries of the state.
@@ -40,9 +39,6 @@ const UNKNOWN: &str = "unknown";
 
 /// Keys of sessions that have no row begin so; the CSRF token follows.
 const STRANGER: &str = "stranger.";
-
-/// A session's last use is written at most this often.
-const TOUCH_EVERY: TimeDelta = TimeDelta::seconds(60);
 
 /// Who is signed in, as of this request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -130,31 +126,18 @@ impl Store {
         serde_json::from_str(state.get(USER_ID)?).ok()
     }
 
-    async fn load_row(&self, key_hash: Vec<u8>) -> crate::error::Result<Option<State>> {
-        let (idle_since, made_since) = maintenance::session_limits(&self.app);
-        let now = self.app.clock.now();
-        self.app
-            .db
-            .run(move |conn| {
-                let live = db::sessions::find_live(conn, &key_hash, idle_since, made_since)?;
-                let Some(live) = live else { return Ok(None) };
-                if now - live.last_seen_at >= TOUCH_EVERY {
-                    db::sessions::touch(conn, &key_hash, now)?;
-                }
-                let user = SignedIn {
-                    id: live.user_id,
-                    username: live.username,
-                    display_name: live.display_name,
-                    role: live.role.parse()?,
-                    sites: live.sites,
-                };
-                let mut state: State =
-                    serde_json::from_value(live.state).map_err(crate::error::Error::internal)?;
-                let user = serde_json::to_string(&user).map_err(crate::error::Error::internal)?;
-                state.insert(USER.to_owned(), user);
-                Ok(Some(state))
-            })
-            .await
+    async fn load_row(&self, key_hash: Vec<u8>) -> OurResult<Option<State>> {
+        let Some(live) = session_store::load(&self.app, key_hash).await? else { return Ok(None) };
+        let user = SignedIn {
+            id: live.user_id,
+            username: live.username,
+            display_name: live.display_name,
+            role: live.role.parse()?,
+            sites: live.sites,
+        };
+        let mut state: State = serde_json::from_value(live.state).map_err(Error::internal)?;
+        state.insert(USER.to_owned(), serde_json::to_string(&user).map_err(Error::internal)?);
+        Ok(Some(state))
     }
 }
 
@@ -180,17 +163,8 @@ impl SessionStore for Store {
             }
             Some(user_id) => {
                 let key = hex::encode(rand::random::<[u8; 32]>());
-                let now = self.app.clock.now();
-                let row = SessionRow {
-                    key_hash: Sha256::digest(&key).to_vec(),
-                    user_id,
-                    state: Self::row_state(&state),
-                    created_at: now,
-                    last_seen_at: now,
-                };
-                self.app
-                    .db
-                    .run(move |conn| db::sessions::insert(conn, &row))
+                let key_hash = Sha256::digest(&key).to_vec();
+                session_store::begin(&self.app, key_hash, user_id, Self::row_state(&state))
                     .await
                     .map_err(|error| other(error.into()))?;
                 key
@@ -212,11 +186,7 @@ impl SessionStore for Store {
         if state.contains_key(UNKNOWN) {
             return Ok(key);
         }
-        let (key_hash, state) = (hash(&key), Self::row_state(&state));
-        // A session that was ended meanwhile stays ended: nothing is updated then.
-        self.app
-            .db
-            .run(move |conn| db::sessions::set_state(conn, &key_hash, &state))
+        session_store::update(&self.app, hash(&key), Self::row_state(&state))
             .await
             .map_err(|error| other(error.into()))?;
         Ok(key)
@@ -231,8 +201,7 @@ impl SessionStore for Store {
         if key.as_ref().starts_with(STRANGER) {
             return Ok(());
         }
-        let key_hash = hash(key);
-        Ok(self.app.db.run(move |conn| db::sessions::delete(conn, &key_hash)).await?)
+        Ok(session_store::end(&self.app, hash(key)).await?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod attachments;
 pub mod auth;
+pub mod batch_form;
 pub mod batches;
 pub mod trash;
 pub mod view;

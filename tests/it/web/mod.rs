@@ -9,6 +9,7 @@ mod csrf;
 mod downloads;
 mod every_route;
 mod health;
+mod limits;
 mod refusals;
 mod session;
 mod uploads;
