@@ -3,6 +3,7 @@
 
 pub mod attachments;
 pub mod audit;
+pub mod batch_files;
 pub mod batch_list;
 pub mod batches;
 pub mod bulk;

@@ -2,13 +2,18 @@
 //! commands agree; no HTTP, no templates.
 
 pub mod access;
+pub mod archive;
+pub mod archive_names;
 pub mod attachments;
 pub mod audit;
 pub mod auth;
 pub mod batches;
 pub mod bench;
 pub mod content;
+pub mod files;
 pub mod intake;
+pub mod kind;
+pub mod labels;
 pub mod maintenance;
 pub mod sites;
 pub mod slots;

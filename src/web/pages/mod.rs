@@ -3,6 +3,8 @@
 pub mod attachments;
 pub mod auth;
 pub mod batches;
+pub mod files;
+pub mod labels;
 pub mod trash;
 pub mod view;
 
@@ -134,6 +136,8 @@ fn act(action: &str) -> Option<Act> {
         "attachment.restore" => Act::FileRestored,
         "attachment.missing" => Act::FileMissing,
         "attachment.found" => Act::FileFound,
+        "attachment.edit" => Act::FileDescribed,
+        "batch.archive" => Act::ArchiveTaken,
         _ => return None,
     })
 }
