@@ -38,8 +38,8 @@ const PAGE: usize = 1000;
 
 /// An archive that is about to be sent.
 pub struct Archive {
-    /// The number of the batch.
-    pub number: String,
+    /// What the archive is called: the batch's number.
+    pub filename: String,
     pub made_at: DateTime<Utc>,
     pub files: Vec<Entry>,
     /// Small files that are made here: their names and contents, after all others.
@@ -109,7 +109,7 @@ pub async fn open(
     if is_chosen && contents.is_empty() {
         return Err(Error::NotFound);
     }
-    let archive = contents.finish(number, app.clock.now());
+    let archive = contents.finish(&number, app.clock.now());
     if purpose == Purpose::Take {
         let bytes: u64 = archive.files.iter().map(|file| file.size).sum();
         let details = json!({ "files": archive.files.len(), "bytes": bytes, "chosen": is_chosen });
@@ -175,14 +175,15 @@ impl Contents {
         });
     }
 
-    fn finish(self, number: String, made_at: DateTime<Utc>) -> Archive {
+    fn finish(self, number: &str, made_at: DateTime<Utc>) -> Archive {
         let mut texts = Vec::new();
         if !self.left_out.is_empty() {
             let heading = "These files of the batch cannot be handed out now. Tell an admin.\r\n\r\n";
             texts.push((LEFT_OUT, format!("{heading}{}", self.left_out)));
         }
         texts.push((MANIFEST, self.manifest));
-        Archive { number, made_at, files: self.files, texts }
+        let filename = Names::default().give(&format!("{number}.zip"));
+        Archive { filename, made_at, files: self.files, texts }
     }
 }
 

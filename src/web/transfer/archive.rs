@@ -42,10 +42,9 @@ fn answer(app: &Parts, archive: Archive) -> HttpResponse {
     let files = archive.files.iter().map(|file| (file.name.as_str(), file.size));
     let texts = archive.texts.iter().map(|(name, text)| (*name, text.len() as u64));
     let length = zip::length(files.chain(texts));
-    let name = format!("{}.zip", archive.number);
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/zip"))
-        .insert_header((header::CONTENT_DISPOSITION, disposition::value("attachment", &name)))
+        .insert_header((header::CONTENT_DISPOSITION, disposition::value("attachment", &archive.filename)))
         .body(SizedStream::new(length, body(Arc::clone(app), archive)))
 }
 

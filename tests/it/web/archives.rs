@@ -9,7 +9,7 @@ use std::{
 use reqwest::{Method, header::ACCEPT};
 use zip::{CompressionMethod, ZipArchive};
 
-use crate::support::{Answer, Client, TestApp, raw::Raw, samples};
+use crate::support::{Answer, Client, TestApp, eventually, raw::Raw, samples};
 
 /// Names and contents, in the order of the archive.
 fn unpack(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
@@ -22,7 +22,7 @@ fn unpack(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
             let mut content = Vec::new();
             // Reading to the end checks the CRC-32.
             file.read_to_end(&mut content).unwrap();
-            (file.name().to_owned(), content)
+            (file.name().unwrap().into_owned(), content)
         })
         .collect()
 }
@@ -65,7 +65,7 @@ async fn what_comes_out_is_what_went_in() {
     assert_eq!(answer.header("content-type"), "application/zip");
     assert_eq!(answer.header("content-length"), answer.body.len().to_string());
     let disposition = answer.header("content-disposition");
-    assert!(disposition.starts_with("attachment; filename=\"B-2026/0142 _"), "{disposition}");
+    assert!(disposition.starts_with("attachment; filename=\"B-2026_0142 _"), "{disposition}");
     let expected = [
         ("=1+1, or CON.pdf", 2),
         ("_con.pdf", 3),
@@ -173,11 +173,10 @@ async fn what_turns_out_to_be_gone_breaks_the_archive_off() {
     let lost = staff.store(&batch, "b.pdf", &samples::pdf_of(400_000)).await;
     let path = app.published(lost["stored_name"].as_str().unwrap());
     let bytes = fs::read(&path).unwrap();
+    // Where it breaks is chance: before the head of the answer has left, or after.
     let archive = async || {
         let request = staff.request(Method::GET, &format!("/batches/{batch}/archive.zip"));
-        let answer = request.header(ACCEPT, "*/*").send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        answer.bytes().await
+        request.header(ACCEPT, "*/*").send().await?.error_for_status()?.bytes().await
     };
     fs::remove_file(&path).unwrap();
     assert!(archive().await.is_err(), "a file is gone and the archive looks whole");
@@ -210,7 +209,7 @@ async fn slow_clients_hold_no_connection_and_no_thread() {
         assert_eq!(&head, b"HTTP/1.1 200 OK");
         waiting.push(stream);
     }
-    assert_eq!(app.app.db.pool_state().0, 0, "connections in use");
+    eventually("no connection is in use", || app.app.db.pool_state().0 == 0);
     staff.get_html(&format!("/batches/{batch}")).await.is(200);
     drop(waiting);
     // One that goes away in the middle leaves nothing behind either.

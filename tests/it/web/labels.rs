@@ -1,9 +1,9 @@
 //! Printable labels.
 
 use fast_qr::{ECL, QRBuilder};
+use stillage::domain::access::Role;
 
 use crate::support::{TestApp, samples};
-use stillage::domain::access::Role;
 
 /// The modules that the page's first code draws, line by line.
 fn drawn(page: &str) -> String {
@@ -84,9 +84,9 @@ async fn a_sheet_has_the_ticked_batches_in_their_order() {
     staff.store(&first, "a.pdf", &samples::pdf("a")).await;
     staff.post_form(&format!("/batches/{gone}/delete"), &[]).await.is(303);
     staff.get_html("/batches").await.shows("action=\"/batches/labels\"").shows(&format!("value=\"{first}\""));
-    let page =
-        staff.get_html(&format!("/batches/labels?ids={second}&ids={first}&ids={gone}&ids={foreign}&ids=x"));
-    let page = page.await.is(200).shows("2 labels").shows("label-a4").hides("B-3").hides("X-1").text();
+    let sheet = format!("/batches/labels?ids={second}&ids={first}&ids={gone}&ids={foreign}&ids=x");
+    let page = staff.get_html(&sheet).await.is(200).shows("2 labels").shows("label-a4");
+    let page = page.hides("B-3").hides("X-1").text();
     assert!(page.find("label-no \">B-2").unwrap() < page.find("label-no \">B-1").unwrap());
     staff.get(&format!("/batches/labels?ids={gone}&ids={foreign}")).await.is(404);
     staff.get("/batches/labels?ids=x").await.is(404);
