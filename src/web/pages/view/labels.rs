@@ -36,7 +36,7 @@ impl LabelView {
     pub fn number_class(&self) -> &'static str {
         match self.number.chars().count() {
             0..=13 => "",
-            14..=24 => "label-no-long",
+            14..=22 => "label-no-long",
             _ => "label-no-longest",
         }
     }
