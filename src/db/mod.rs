@@ -4,6 +4,7 @@
 pub mod attachments;
 pub mod audit;
 pub mod audit_seals;
+pub mod batch_files;
 pub mod batch_list;
 pub mod batches;
 pub mod bulk;

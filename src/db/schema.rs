@@ -27,6 +27,8 @@ diesel::table! {
         uploaded_at -> Timestamptz,
         trashed_at -> Nullable<Timestamptz>,
         trashed_by -> Nullable<Uuid>,
+        kind -> Text,
+        note -> Text,
     }
 }
 

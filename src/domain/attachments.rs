@@ -189,7 +189,7 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
 }
 
 /// The file, if the actor may do this with it. A purged one is gone for everybody.
-fn visible(actor: &Actor, action: Action, found: Option<Found>) -> Result<Found> {
+pub(super) fn visible(actor: &Actor, action: Action, found: Option<Found>) -> Result<Found> {
     let found = found.filter(|found| found.row.state != "purged").ok_or(Error::NotFound)?;
     authorize(actor, action, Resource::Site(found.site_id))?;
     Ok(found)

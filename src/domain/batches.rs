@@ -1,6 +1,6 @@
 //! Production batches: made, looked at, closed, deleted and brought back.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use diesel::PgConnection;
 use serde_json::json;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, EventRow, Subject},
-    sites,
+    files, sites,
 };
 use crate::{
     app::App,
@@ -127,21 +127,16 @@ pub struct Whole {
     pub site: Site,
     pub created_by: String,
     pub files: Vec<db::attachments::Found>,
-    pub next_files: Option<(DateTime<Utc>, Uuid)>,
+    pub next_files: Option<files::Place>,
     pub activity: Vec<EventRow>,
     pub many_sites: bool,
 }
 
-/// One batch, with [`FILES_PAGE`] of its files after the given place.
+/// One batch, with [`FILES_PAGE`] of the files that are wanted.
 ///
 /// # Errors
 /// [`Error::NotFound`] for what does not exist or is not for the actor.
-pub async fn show(
-    app: &App,
-    actor: &Actor,
-    id: Uuid,
-    files_after: Option<(DateTime<Utc>, Uuid)>,
-) -> Result<Whole> {
+pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> Result<Whole> {
     let actor = actor.clone();
     app.db
         .run(move |conn| {
@@ -151,8 +146,8 @@ pub async fn show(
             let site = sites.into_iter().find(|site| site.id == batch.site_id).ok_or(Error::NotFound)?;
             let created_by =
                 db::users::find(conn, batch.created_by)?.map_or_else(String::new, |user| user.display_name);
-            let mut files = db::attachments::of_batch(conn, id, files_after, FILES_PAGE as i64 + 1)?;
-            let next_files = cut_to_page(&mut files, FILES_PAGE, |file| (file.row.uploaded_at, file.row.id));
+            let mut files = db::batch_files::page(conn, id, &wanted, FILES_PAGE as i64 + 1)?;
+            let next_files = cut_to_page(&mut files, FILES_PAGE, |file| wanted.order.place_of(&file.row));
             let activity = db::audit::of_batch(conn, id, ACTIVITY)?;
             Ok(Whole { batch, site, created_by, files, next_files, activity, many_sites })
         })

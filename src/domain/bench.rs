@@ -125,6 +125,8 @@ fn row(batch: &BatchCopy, number: usize, nth: i64) -> AttachmentRow {
         uploaded_at: batch.created_at + TimeDelta::milliseconds(nth),
         trashed_at: None,
         trashed_by: None,
+        kind: "other".to_owned(),
+        note: String::new(),
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     audit::{self, Subject},
     batches,
     content::{self, Type},
+    kind::Kind,
     slots::Slot,
 };
 use crate::{
@@ -188,6 +189,8 @@ impl Incoming<'_> {
             uploaded_at: intake.app.clock.now(),
             trashed_at: None,
             trashed_by: None,
+            kind: Kind::of_type(kind.media_type).key().to_owned(),
+            note: String::new(),
         };
         record(&intake.app, &intake.actor, row, published).await
     }

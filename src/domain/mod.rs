@@ -2,6 +2,8 @@
 //! commands agree; no HTTP, no templates.
 
 pub mod access;
+pub mod archive;
+pub mod archive_names;
 pub mod attachments;
 pub mod audit;
 pub mod auth;
@@ -10,7 +12,10 @@ pub mod batches;
 pub mod bench;
 pub mod content;
 pub mod demo;
+pub mod files;
 pub mod intake;
+pub mod kind;
+pub mod labels;
 pub mod maintenance;
 pub mod session_store;
 pub mod sites;

@@ -69,6 +69,15 @@ impl Fields {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
     }
 
+    /// Every id under this name; what is no id becomes the nil one, which nothing has.
+    pub fn ids(&self, name: &str) -> Vec<Uuid> {
+        self.0
+            .iter()
+            .filter(|(field, _)| field == name)
+            .map(|(_, value)| value.parse().unwrap_or_default())
+            .collect()
+    }
+
     async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self> {
         if req.headers().get(actix_web::http::header::CONTENT_TYPE).is_none() {
             return Ok(Self::default());

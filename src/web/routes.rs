@@ -9,8 +9,8 @@ use actix_web::{
 
 use super::{
     assets, health, monitor,
-    pages::{attachments, auth, batch_form, batches, trash},
-    transfer::{download, upload},
+    pages::{attachments, auth, batch_form, batches, files, labels, trash},
+    transfer::{archive, download, upload},
 };
 
 /// Addresses that everybody may call and that carry no session.
@@ -31,6 +31,7 @@ pub fn map() -> Map {
         .at("/logout", |r| r.post(auth::log_out))
         .at("/batches", |r| r.get(batches::list).post(batch_form::create))
         .at("/batches/new", |r| r.get(batch_form::new))
+        .at("/batches/labels", |r| r.get(labels::several))
         .at("/batches/{id}", |r| r.get(batches::show))
         .at("/batches/{id}/edit", |r| r.get(batch_form::edit_page).post(batch_form::edit))
         .at("/batches/{id}/close", |r| r.post(batches::close))
@@ -38,9 +39,15 @@ pub fn map() -> Map {
         .at("/batches/{id}/delete", |r| r.post(batches::delete))
         .at("/batches/{id}/restore", |r| r.post(batches::restore))
         .at("/batches/{id}/attachments", |r| r.post(upload::to_batch))
+        .at("/batches/{id}/archive.zip", |r| r.get(archive::of_batch).post(archive::of_chosen))
+        .at("/batches/{id}/files/delete", |r| r.post(files::delete))
+        .at("/batches/{id}/files/restore", |r| r.post(files::restore))
+        .at("/batches/{id}/files/kind", |r| r.post(files::set_kind))
+        .at("/batches/{id}/label", |r| r.get(labels::one))
         .at("/attachments/{id}", |r| r.get(attachments::show))
         .at("/attachments/{id}/download", |r| r.get(download::original))
         .at("/attachments/{id}/preview", |r| r.get(download::preview))
+        .at("/attachments/{id}/edit", |r| r.post(attachments::edit))
         .at("/attachments/{id}/delete", |r| r.post(attachments::delete))
         .at("/attachments/{id}/restore", |r| r.post(attachments::restore))
         .at("/trash", |r| r.get(trash::list))

@@ -2,5 +2,6 @@
 
 mod harness;
 mod journeys;
+mod many;
 mod pages;
 mod samples;

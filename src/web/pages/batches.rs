@@ -12,6 +12,7 @@ use super::{
             UploadRules,
         },
         file::{FileKind, FileRow, FileState},
+        files::{FileFilters, order_key, parse_order},
         form::SiteOption,
         frame::Place,
     },
@@ -21,7 +22,8 @@ use crate::{
         access::{Action, Resource},
         attachments::Found,
         batches::{self, BatchRow as Row, Sort, Wanted, Whole},
-        content,
+        content, files,
+        kind::Kind,
         sites::Site,
     },
     error::{Error, Result},
@@ -36,6 +38,8 @@ use crate::{
 
 /// Remembers whether files are shown as tiles or as a table.
 const VIEW_COOKIE: &str = "files_view";
+/// Remembers their order.
+const ORDER_COOKIE: &str = "files_order";
 
 /// `GET /`
 pub async fn home(_by: CurrentUser) -> HttpResponse {
@@ -133,6 +137,13 @@ pub(super) fn site_options(sites: &[Site]) -> Vec<SiteOption> {
 #[derive(Deserialize)]
 pub struct ShowQuery {
     view: Option<String>,
+    sort: Option<String>,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    /// There when the QR code of a label led here.
+    add: Option<String>,
     cursor: Option<String>,
 }
 
@@ -144,25 +155,50 @@ pub async fn show(
     path: web::Path<String>,
     query: web::Query<ShowQuery>,
 ) -> WebResult {
-    let after = query::parse_cursor(query.cursor.as_deref())?;
-    let whole = batches::show(&app, &by.actor, extract::id(&path)?, after).await?;
-    let remembered = req.cookie(VIEW_COOKIE);
-    let view = match query.view.as_deref().or(remembered.as_ref().map(Cookie::value)) {
+    let id = extract::id(&path)?;
+    let remembered = |name| req.cookie(name).map(|cookie| cookie.value().to_owned());
+    let view = match query.view.clone().or_else(|| remembered(VIEW_COOKIE)).as_deref() {
         Some("table") => FilesView::Table,
         _ => FilesView::Gallery,
     };
-    let mut answer = render(&page(&req, &app, &by, whole, view)?)?;
+    let order = query.sort.clone().or_else(|| remembered(ORDER_COOKIE)).unwrap_or_default();
+    let filters = FileFilters {
+        batch: id,
+        name: query.name.trim().to_owned(),
+        kind: Kind::parse(&query.kind),
+        order: parse_order(&order),
+    };
+    let wanted = files::Filter {
+        ids: None,
+        kind: filters.kind.map(Kind::key),
+        name: (!filters.name.is_empty()).then(|| filters.name.clone()),
+        order: filters.order,
+        after: query::parse_cursor(query.cursor.as_deref())?,
+    };
+    let whole = batches::show(&app, &by.actor, id, wanted).await?;
+    let order = filters.order;
+    let mut page = page(&req, &app, &by, whole, view, filters)?;
+    page.is_scanned = query.add.is_some() && page.can_upload;
+    let mut answer = render(&page)?;
     if query.view.is_some() {
         let value = if view == FilesView::Table { "table" } else { "gallery" };
-        let mut cookie = Cookie::new(VIEW_COOKIE, value);
-        cookie.set_path("/");
-        cookie.set_http_only(true);
-        cookie.set_secure(app.config.served_over_https());
-        cookie.set_same_site(actix_web::cookie::SameSite::Lax);
-        cookie.make_permanent();
-        answer.add_cookie(&cookie).map_err(Error::internal)?;
+        remember(&app, &mut answer, VIEW_COOKIE, value)?;
+    }
+    if query.sort.is_some() {
+        remember(&app, &mut answer, ORDER_COOKIE, order_key(order))?;
     }
     Ok(answer)
+}
+
+/// Keeps a choice for the next page.
+fn remember(app: &Parts, answer: &mut HttpResponse, name: &str, value: &str) -> Result<()> {
+    let mut cookie = Cookie::new(name, value);
+    cookie.set_path("/");
+    cookie.set_http_only(true);
+    cookie.set_secure(app.config.served_over_https());
+    cookie.set_same_site(actix_web::cookie::SameSite::Lax);
+    cookie.make_permanent();
+    answer.add_cookie(&cookie).map_err(Error::internal)
 }
 
 fn sort(order: Order) -> Sort {
@@ -180,6 +216,7 @@ fn page(
     by: &CurrentUser,
     whole: Whole,
     view: FilesView,
+    filters: FileFilters,
 ) -> Result<BatchPage> {
     let Whole { batch, site, created_by, files, next_files, activity: events, many_sites } = whole;
     let mut frame = frame(req, by, batch.number.as_str(), Place::Batches);
@@ -188,7 +225,7 @@ fn page(
     let may = |action| by.actor.may(action, Resource::Site(batch.site_id));
     let (is_open, is_living) = (status == BatchStatus::Open, status != BatchStatus::Trashed);
     let more_files_url = match next_files {
-        Some(place) => Some(format!("/batches/{}?cursor={}", batch.id, query::cursor(place)?)),
+        Some(place) => Some(filters.url_with("cursor", &query::cursor(place)?)),
         None => None,
     };
     Ok(BatchPage {
@@ -199,10 +236,13 @@ fn page(
             max_files: MAX_FILES as i64,
         },
         view,
+        filters,
         files: files.into_iter().map(file_row).collect(),
         more_files_url,
         activity: activity(events, false),
         can_upload: is_open && may(Action::ManageFiles),
+        can_change_files: is_living && may(Action::ManageFiles),
+        is_scanned: false,
         can_edit: is_living && may(Action::ManageBatches),
         can_close: is_open && may(Action::ManageBatches),
         can_reopen: status == BatchStatus::Closed && may(Action::Reopen),
@@ -227,6 +267,8 @@ fn file_row(found: Found) -> FileRow {
     FileRow {
         id: found.row.id,
         kind: FileKind::of(&found.row.content_type),
+        said: Kind::of_row(&found.row.kind),
+        note: found.row.note,
         filename: found.row.original_name,
         bytes: found.row.size_bytes,
         uploaded_by: found.uploader,

@@ -4,6 +4,8 @@ pub mod attachments;
 pub mod auth;
 pub mod batch_form;
 pub mod batches;
+pub mod files;
+pub mod labels;
 pub mod trash;
 pub mod view;
 
@@ -135,6 +137,8 @@ fn act(action: &str) -> Option<Act> {
         "attachment.restore" => Act::FileRestored,
         "attachment.missing" => Act::FileMissing,
         "attachment.found" => Act::FileFound,
+        "attachment.edit" => Act::FileDescribed,
+        "batch.archive" => Act::ArchiveTaken,
         _ => return None,
     })
 }

@@ -1,6 +1,8 @@
 //! Bytes on their way in and out, in constant memory.
 
+pub mod archive;
 pub mod body;
 pub mod disposition;
 pub mod download;
 pub mod upload;
+pub mod zip;

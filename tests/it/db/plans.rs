@@ -7,6 +7,7 @@ use diesel::{
 };
 use stillage::db::{
     attachments, audit,
+    batch_files::{self, By, Order},
     batch_list::{self, Filter, Place, Sort},
     batches, sessions,
 };
@@ -213,10 +214,17 @@ fn pages_of_one_thing_read_that_thing() {
     let (batch, file) = (id_of(&mut counted.reader, "batch1000"), id_of(&mut counted.reader, "file19985"));
     let site = id_of(&mut counted.reader, "site1");
     counted.expect_few("a batch", |conn| {
-        let files = attachments::of_batch(conn, batch, None, 101).unwrap();
-        assert!(files.len() >= 19);
-        let place = (files[9].row.uploaded_at, files[9].row.id);
-        assert!(attachments::of_batch(conn, batch, Some(place), 101).unwrap().len() >= 9);
+        for by in [By::Time, By::Name, By::Size, By::Kind] {
+            let order = Order { by, reversed: false };
+            let whole = batch_files::Filter { order, ..batch_files::Filter::default() };
+            let files = batch_files::page(conn, batch, &whole, 101).unwrap();
+            assert!(files.len() >= 19);
+            let after = Some(order.place_of(&files[9].row));
+            assert!(
+                batch_files::page(conn, batch, &batch_files::Filter { after, ..whole }, 101).unwrap().len()
+                    >= 9
+            );
+        }
         batches::find(conn, batch).unwrap().unwrap();
         assert_eq!(audit::of_batch(conn, batch, 10).unwrap().len(), 10);
     });

@@ -1,6 +1,7 @@
 //! What clients see, over HTTP.
 
 mod access;
+mod archives;
 mod attachments;
 mod auth;
 mod batch_list;
@@ -8,8 +9,11 @@ mod batches;
 mod csrf;
 mod downloads;
 mod every_route;
+mod file_lists;
 mod health;
+mod labels;
 mod limits;
+mod many;
 mod refusals;
 mod session;
 mod uploads;
@@ -92,7 +96,13 @@ impl Target {
             return request.header(CONTENT_TYPE, Multipart::CONTENT_TYPE).body(body);
         }
         let number = format!("W-{}", Uuid::new_v4());
-        let fields = [("number", number.as_str()), ("product", "Soap"), ("site_id", &self.site)];
+        let fields = [
+            ("number", number.as_str()),
+            ("product", "Soap"),
+            ("site_id", &self.site),
+            ("ids", &self.file),
+            ("kind", "label"),
+        ];
         let token = token.map(|token| ("csrf_token", token));
         request.form(&token.into_iter().chain(fields).collect::<Vec<_>>())
     }

@@ -31,6 +31,8 @@ pub enum Act {
     FileRestored,
     FileMissing,
     FileFound,
+    FileDescribed,
+    ArchiveTaken,
 }
 
 impl Activity {
@@ -46,7 +48,8 @@ impl Activity {
             Act::FileMissing => "alert",
             Act::FileFound => "check",
             Act::FileViewed => "eye",
-            Act::FileDownloaded => "download",
+            Act::FileDownloaded | Act::ArchiveTaken => "download",
+            Act::FileDescribed => "tag",
         }
     }
 
@@ -66,6 +69,8 @@ impl Activity {
             Act::FileRestored => "restored",
             Act::FileMissing => "noticed that bytes are missing of",
             Act::FileFound => "found again",
+            Act::FileDescribed => "changed kind or note of",
+            Act::ArchiveTaken => "took the ZIP",
         }
     }
 
@@ -91,6 +96,7 @@ impl Act {
                 | Act::BatchReopened
                 | Act::BatchTrashed
                 | Act::BatchRestored
+                | Act::ArchiveTaken
         )
     }
 }

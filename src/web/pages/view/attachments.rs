@@ -7,8 +7,10 @@ use uuid::Uuid;
 use super::activity::Activity;
 use super::batches::BatchRef;
 use super::file::{FileKind, FileRef, FileState};
+use super::form::Field;
 use super::format;
 use super::frame::Frame;
+use crate::domain::kind::Kind;
 
 #[derive(Template)]
 #[template(path = "attachments/show.html")]
@@ -16,6 +18,7 @@ pub struct AttachmentPage {
     pub frame: Frame,
     pub batch: BatchRef,
     pub file: FileDetail,
+    pub about: About,
     pub preview: Preview,
     /// Which file of its batch this is, from 1, and of how many; `None` when that is not known or it is in the trash.
     pub position: Option<(i64, i64)>,
@@ -24,8 +27,17 @@ pub struct AttachmentPage {
     pub next: Option<FileRef>,
     /// Who has seen it, newest first.
     pub activity: Vec<Activity>,
+    /// Kind and note can be changed.
+    pub can_describe: bool,
     pub can_delete: bool,
     pub can_restore: bool,
+}
+
+/// What people say about a file; in the form as it was typed.
+pub struct About {
+    pub kind: Kind,
+    pub kind_error: Option<String>,
+    pub note: Field,
 }
 
 pub struct FileDetail {
@@ -86,6 +98,12 @@ impl AttachmentPage {
     /// "3 of 12"
     pub fn position_text(&self) -> Option<String> {
         self.position.map(|(nth, of)| format!("{nth} of {of}"))
+    }
+}
+
+impl About {
+    pub fn kinds(&self) -> [Kind; 5] {
+        Kind::ALL
     }
 }
 

@@ -12,7 +12,8 @@
 //! | [`attachments`] | the viewer of one file |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
-//! | [`activity`], [`mod@file`], [`form`], [`mod@format`] | pieces that several pages share |
+//! | [`labels`] | printable labels |
+//! | [`activity`], [`mod@file`], [`files`], [`form`], [`mod@format`] | pieces that several pages share |
 
 pub mod activity;
 pub mod attachments;
@@ -20,7 +21,9 @@ pub mod auth;
 pub mod batches;
 pub mod error;
 pub mod file;
+pub mod files;
 pub mod form;
 pub mod format;
 pub mod frame;
+pub mod labels;
 pub mod trash;
