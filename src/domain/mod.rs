@@ -2,6 +2,7 @@
 //! commands agree; no HTTP, no templates.
 
 pub mod access;
+pub mod account;
 pub mod attachments;
 pub mod audit;
 pub mod auth;
@@ -10,6 +11,8 @@ pub mod bench;
 pub mod content;
 pub mod intake;
 pub mod maintenance;
+pub mod password_links;
+pub mod people;
 pub mod sites;
 pub mod slots;
 pub mod throttle;

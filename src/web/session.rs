@@ -15,6 +15,7 @@ use actix_session::{
 use actix_web::{
     HttpRequest,
     cookie::{Key, SameSite, time},
+    http::header,
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::csrf;
+use super::{client, csrf};
 use crate::{
     app::App,
     db::{self, sessions::SessionRow, users::UserRow},
@@ -34,6 +35,11 @@ const CSRF: &str = "csrf";
 const USER_ID: &str = "user_id";
 /// Filled in at each load from the user's row, never stored.
 const USER: &str = "user";
+/// What a new session's row says of where it was begun; columns of their own, not part of its state.
+const USER_AGENT: &str = "user_agent";
+const ADDRESS: &str = "address";
+/// Longest `User-Agent` that is kept, in bytes.
+const USER_AGENT_MAX: usize = 400;
 
 /// Stands in a session that could not be loaded, so that nobody is taken for a stranger meanwhile.
 const UNKNOWN: &str = "unknown";
@@ -47,6 +53,8 @@ const TOUCH_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// Who is signed in, as of this request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SignedIn {
+    /// The public name of this session.
+    pub session_id: Uuid,
     pub id: Uuid,
     pub username: String,
     pub display_name: String,
@@ -91,11 +99,16 @@ pub fn csrf_token(session: &Session) -> String {
 }
 
 /// Signs `user` in: a new key, a new token, nothing kept from before.
-pub fn begin(session: &Session, user: &UserRow) {
+pub fn begin(req: &HttpRequest, app: &App, user: &UserRow) {
+    let session = req.get_session();
     session.clear();
     session.renew();
-    insert(session, USER_ID, &user.id);
-    insert(session, CSRF, &csrf::new_token());
+    insert(&session, USER_ID, &user.id);
+    insert(&session, CSRF, &csrf::new_token());
+    let agent = req.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
+    insert(&session, USER_AGENT, &agent.get(..USER_AGENT_MAX).unwrap_or(agent));
+    let address = client::address(req, &app.config.trusted_proxies);
+    insert(&session, ADDRESS, &address.map(|address| address.to_string()).unwrap_or_default());
 }
 
 /// Ends the session here and in the database.
@@ -120,7 +133,7 @@ impl Store {
     fn row_state(state: &State) -> Value {
         state
             .iter()
-            .filter(|(key, _)| key.as_str() != USER)
+            .filter(|(key, _)| ![USER, USER_AGENT, ADDRESS].contains(&key.as_str()))
             .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
             .collect::<serde_json::Map<_, _>>()
             .into()
@@ -140,8 +153,10 @@ impl Store {
                 let Some(live) = live else { return Ok(None) };
                 if now - live.last_seen_at >= TOUCH_EVERY {
                     db::sessions::touch(conn, &key_hash, now)?;
+                    db::users::seen(conn, live.user_id, now)?;
                 }
                 let user = SignedIn {
+                    session_id: live.id,
                     id: live.user_id,
                     username: live.username,
                     display_name: live.display_name,
@@ -181,7 +196,14 @@ impl SessionStore for Store {
             Some(user_id) => {
                 let key = hex::encode(rand::random::<[u8; 32]>());
                 let now = self.app.clock.now();
+                let text = |name: &str| {
+                    let text = state.get(name).and_then(|text| serde_json::from_str::<String>(text).ok());
+                    text.unwrap_or_default()
+                };
                 let row = SessionRow {
+                    id: Uuid::new_v4(),
+                    user_agent: text(USER_AGENT),
+                    address: text(ADDRESS),
                     key_hash: Sha256::digest(&key).to_vec(),
                     user_id,
                     state: Self::row_state(&state),
@@ -190,7 +212,10 @@ impl SessionStore for Store {
                 };
                 self.app
                     .db
-                    .run(move |conn| db::sessions::insert(conn, &row))
+                    .run(move |conn| {
+                        db::sessions::insert(conn, &row)?;
+                        db::users::seen(conn, row.user_id, now)
+                    })
                     .await
                     .map_err(|error| other(error.into()))?;
                 key

@@ -8,10 +8,10 @@ use crate::{
     samples::{self, Sample},
 };
 
-const PASSWORD: &str = "three words in a row";
+pub const PASSWORD: &str = "three words in a row";
 
 /// Makes the first admin through the one-time link.
-async fn set_up(browser: &Browser, stillage: &Stillage) {
+pub async fn set_up(browser: &Browser, stillage: &Stillage) {
     browser.open(&stillage.setup_link).await;
     browser.fill("input[name=username]", "priya.nair").await;
     browser.fill("input[name=password]", PASSWORD).await;
@@ -19,7 +19,7 @@ async fn set_up(browser: &Browser, stillage: &Stillage) {
     browser.sees("No batches yet").await;
 }
 
-async fn sign_in(browser: &Browser, stillage: &Stillage, name: &str, password: &str) {
+pub async fn sign_in(browser: &Browser, stillage: &Stillage, name: &str, password: &str) {
     browser.open(&format!("{}/login", stillage.base)).await;
     browser.fill("input[name=username]", name).await;
     browser.fill("input[name=password]", password).await;

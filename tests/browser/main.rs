@@ -2,4 +2,5 @@
 
 mod harness;
 mod journeys;
+mod people;
 mod samples;
