@@ -55,7 +55,11 @@ pub fn take(conn: &mut PgConnection, token_hash: &[u8], now: DateTime<Utc>) -> R
 }
 
 /// Until when a person's link works, if there is one that does.
-pub fn expiry_of(conn: &mut PgConnection, user_id: Uuid, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+pub fn expiry_of(
+    conn: &mut PgConnection,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>> {
     Ok(password_links::table
         .find(user_id)
         .filter(password_links::expires_at.gt(now))

@@ -62,7 +62,8 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<
         None => query,
     };
     if let Some(site) = filter.site {
-        let members = site_members::table.filter(site_members::site_id.eq(site)).select(site_members::user_id);
+        let members =
+            site_members::table.filter(site_members::site_id.eq(site)).select(site_members::user_id);
         query = query.filter(users::id.eq_any(members));
     }
     if let Some(after) = &filter.after {

@@ -30,8 +30,7 @@ const ALARM_SHARE: f64 = 0.01;
 pub async fn expire_sessions(app: &App) -> Result<usize> {
     let links = password_links::expire(app).await?;
     let (idle_since, made_since) = session_limits(app);
-    let sessions =
-        app.db.run(move |conn| db::sessions::delete_expired(conn, idle_since, made_since)).await?;
+    let sessions = app.db.run(move |conn| db::sessions::delete_expired(conn, idle_since, made_since)).await?;
     Ok(sessions + links)
 }
 

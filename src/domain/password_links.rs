@@ -110,8 +110,7 @@ pub async fn redeem(
             // Whoever takes it away is the one: a second request, and one after a disabling, find nothing.
             let id = db::password_links::take(conn, &token_hash, now)?.ok_or(Error::NotFound)?;
             let user = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
-            let actor =
-                Actor::user(id, user.display_name.clone(), user.role.parse()?, Vec::new(), address);
+            let actor = Actor::user(id, user.display_name.clone(), user.role.parse()?, Vec::new(), address);
             users::put_password(conn, &actor, &user, &password_hash, "link", now)?;
             Ok(user)
         })

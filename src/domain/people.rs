@@ -223,7 +223,10 @@ fn put_sites(
 /// The chosen sites, if they are there. Admins see all of them and need to belong to none.
 fn known_sites(all: &[Site], chosen: Vec<Uuid>, role: Role) -> Result<Vec<Uuid>> {
     if chosen.is_empty() && role != Role::Admin {
-        return Err(Error::invalid("sites", "Choose at least one site: without one there is nothing to see."));
+        return Err(Error::invalid(
+            "sites",
+            "Choose at least one site: without one there is nothing to see.",
+        ));
     }
     if chosen.iter().all(|id| all.iter().any(|site| site.id == *id)) {
         Ok(chosen)

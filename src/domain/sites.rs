@@ -81,7 +81,9 @@ pub async fn list(app: &App, actor: &Actor) -> Result<Vec<Facts>> {
 /// [`Error::NotFound`] for none.
 pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Facts> {
     authorize(actor, Action::Administer, Resource::System)?;
-    app.db.run(move |conn| facts(conn)?.into_iter().find(|facts| facts.site.id == id).ok_or(Error::NotFound)).await
+    app.db
+        .run(move |conn| facts(conn)?.into_iter().find(|facts| facts.site.id == id).ok_or(Error::NotFound))
+        .await
 }
 
 fn facts(conn: &mut PgConnection) -> Result<Vec<Facts>> {
@@ -104,7 +106,14 @@ pub async fn add(app: &App, actor: &Actor, name: &str) -> Result<Site> {
     app.db
         .transaction(move |conn| {
             db::sites::insert(conn, &site).map_err(|error| name_taken(error, &site.name))?;
-            audit::record(conn, now, &actor, "site.add", Subject::Site(site.id), json!({ "name": site.name }))?;
+            audit::record(
+                conn,
+                now,
+                &actor,
+                "site.add",
+                Subject::Site(site.id),
+                json!({ "name": site.name }),
+            )?;
             Ok(site)
         })
         .await

@@ -48,7 +48,12 @@ pub async fn login_page(req: HttpRequest, query: web::Query<LoginQuery>) -> WebR
         "leaving" => "Done. Your own sessions have ended with it.",
         _ => return render(&page),
     };
-    page.frame.flashes.push(Flash { kind: FlashKind::Done, text: text.to_owned(), undo: None, files: Vec::new() });
+    page.frame.flashes.push(Flash {
+        kind: FlashKind::Done,
+        text: text.to_owned(),
+        undo: None,
+        files: Vec::new(),
+    });
     render(&page)
 }
 

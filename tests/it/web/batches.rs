@@ -158,7 +158,11 @@ async fn an_edit_says_what_changed_from_what_to_what() {
     }
     let shown = staff.get_html(&page).await.is(200).shows("changed the details");
     let shown = shown.shows("Number: <del>B-1</del>").shows("<ins>B-2</ins>").hides("Product: <del>");
-    shown.shows("<summary>Notes").shows("<del>nothing</del>").shows("<del>two\nlines</del>").shows("<ins>A long");
+    shown
+        .shows("<summary>Notes")
+        .shows("<del>nothing</del>")
+        .shows("<del>two\nlines</del>")
+        .shows("<ins>A long");
     // Nothing changed: nothing to tell.
     let fields = [("number", "B-2"), ("product", "Soap"), ("notes", long.as_str())];
     staff.post_form(&edit, &fields).await.is(303);

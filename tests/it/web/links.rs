@@ -44,7 +44,13 @@ async fn who_is_added_chooses_a_password_and_signs_in() {
     assert_eq!(token.len(), 32, "128 bits");
     let kept = app.value("SELECT encode(token_hash, 'hex') FROM password_links");
     assert_eq!(kept, hex::encode(Sha256::digest(&token)), "only the hash is kept");
-    admin.get_html("/admin/users").await.is(200).shows("Inês Carvalho").shows("No password yet").hides(&token);
+    admin
+        .get_html("/admin/users")
+        .await
+        .is(200)
+        .shows("Inês Carvalho")
+        .shows("No password yet")
+        .hides(&token);
     let person = format!("/admin/users/{}", id_of(&app, "ines.c"));
     admin.get_html(&person).await.is(200).shows("A link works until").hides(&token);
 

@@ -227,8 +227,7 @@ async fn two_admins_cannot_put_each_other_out_at_once() {
     };
     for round in 0..9 {
         app.execute("UPDATE users SET role = 'admin', disabled_at = NULL, password_set_at = now()");
-        let (first, second) =
-            tokio::join!(out("ada", "bob", round % 3), out("bob", "ada", round / 3));
+        let (first, second) = tokio::join!(out("ada", "bob", round % 3), out("bob", "ada", round / 3));
         let refused = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
         assert_eq!(refused.len(), 1, "round {round}: {refused:?}");
         assert_eq!(refused[0].code(), "last_admin");

@@ -10,7 +10,10 @@ async fn a_site_is_added_and_renamed() {
     let app = TestApp::start();
     let admin = app.admin().await;
     admin.get_html("/admin/sites").await.is(200).shows("While there is one site");
-    assert_eq!(admin.post_form("/admin/sites", &[("name", " Oliwa ")]).await.is(303).location(), "/admin/sites");
+    assert_eq!(
+        admin.post_form("/admin/sites", &[("name", " Oliwa ")]).await.is(303).location(),
+        "/admin/sites"
+    );
     admin.get_html("/admin/sites").await.shows("Added Oliwa").shows("1 person").shows("0 people");
     let page = format!("/admin/sites/{}", app.value("SELECT id FROM sites WHERE NOT is_default"));
     let long = "n".repeat(81);

@@ -135,11 +135,7 @@ async fn page(
         role: role.map(role_word),
         state,
         site: asked.site.parse().ok(),
-        sites: list
-            .sites
-            .iter()
-            .map(|site| SiteOption { id: site.id, name: site.name.clone() })
-            .collect(),
+        sites: list.sites.iter().map(|site| SiteOption { id: site.id, name: site.name.clone() }).collect(),
     };
     let next_url = match list.next {
         Some(after) => Some(filters.url(&query::cursor(after)?)),
