@@ -94,7 +94,7 @@ pub async fn change_password(
                 return Err(Error::Unauthenticated);
             }
             users::put_password(conn, &actor, &latest, &hash, "own", now)?;
-            Ok(latest)
+            db::users::find(conn, id)?.ok_or(Error::NotFound)
         })
         .await
 }

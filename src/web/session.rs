@@ -18,7 +18,7 @@ use actix_web::{
     http::header,
 };
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -38,6 +38,9 @@ const USER: &str = "user";
 /// What a new session's row says of where it was begun; columns of their own, not part of its state.
 const USER_AGENT: &str = "user_agent";
 const ADDRESS: &str = "address";
+/// Which password a new session was begun with, by the time it was set: one that was replaced meanwhile, while
+/// the old one was still being verified, begins nothing.
+const PASSWORD: &str = "password";
 /// Longest `User-Agent` that is kept, in bytes.
 const USER_AGENT_MAX: usize = 400;
 
@@ -109,6 +112,12 @@ pub fn begin(req: &HttpRequest, app: &App, user: &UserRow) {
     insert(&session, USER_AGENT, &agent.get(..USER_AGENT_MAX).unwrap_or(agent));
     let address = client::address(req, &app.config.trusted_proxies);
     insert(&session, ADDRESS, &address.map(|address| address.to_string()).unwrap_or_default());
+    insert(&session, PASSWORD, &password_mark(user));
+}
+
+/// The database keeps microseconds.
+fn password_mark(user: &UserRow) -> Option<i64> {
+    user.password_set_at.map(|at| at.timestamp_micros())
 }
 
 /// Ends the session here and in the database.
@@ -133,14 +142,14 @@ impl Store {
     fn row_state(state: &State) -> Value {
         state
             .iter()
-            .filter(|(key, _)| ![USER, USER_AGENT, ADDRESS].contains(&key.as_str()))
+            .filter(|(key, _)| ![USER, USER_AGENT, ADDRESS, PASSWORD].contains(&key.as_str()))
             .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
             .collect::<serde_json::Map<_, _>>()
             .into()
     }
 
-    fn user_id(state: &State) -> Option<Uuid> {
-        serde_json::from_str(state.get(USER_ID)?).ok()
+    fn entry<T: DeserializeOwned>(state: &State, key: &str) -> Option<T> {
+        serde_json::from_str(state.get(key)?).ok()
     }
 
     async fn load_row(&self, key_hash: Vec<u8>) -> crate::error::Result<Option<State>> {
@@ -188,7 +197,7 @@ impl SessionStore for Store {
 
     async fn save(&self, state: State, _ttl: &time::Duration) -> Result<SessionKey, SaveError> {
         let other = |error: anyhow::Error| SaveError::Other(error);
-        let key = match Self::user_id(&state) {
+        let key = match Self::entry::<Uuid>(&state, USER_ID) {
             None => {
                 let token = state.get(CSRF).and_then(|token| serde_json::from_str::<String>(token).ok());
                 format!("{STRANGER}{}", token.unwrap_or_else(csrf::new_token))
@@ -196,10 +205,8 @@ impl SessionStore for Store {
             Some(user_id) => {
                 let key = hex::encode(rand::random::<[u8; 32]>());
                 let now = self.app.clock.now();
-                let text = |name: &str| {
-                    let text = state.get(name).and_then(|text| serde_json::from_str::<String>(text).ok());
-                    text.unwrap_or_default()
-                };
+                let text = |name: &str| Self::entry::<String>(&state, name).unwrap_or_default();
+                let password: Option<i64> = Self::entry(&state, PASSWORD).flatten();
                 let row = SessionRow {
                     id: Uuid::new_v4(),
                     user_agent: text(USER_AGENT),
@@ -212,7 +219,12 @@ impl SessionStore for Store {
                 };
                 self.app
                     .db
-                    .run(move |conn| {
+                    .transaction(move |conn| {
+                        let user = db::users::find_for_update(conn, row.user_id)?;
+                        // The key then opens nothing, and the next page asks to sign in.
+                        if user.is_none_or(|user| password_mark(&user) != password) {
+                            return Ok(());
+                        }
                         db::sessions::insert(conn, &row)?;
                         db::users::seen(conn, row.user_id, now)
                     })

@@ -68,7 +68,7 @@ async fn who_is_added_chooses_a_password_and_signs_in() {
     ines.post_login("ines.c", CHOSEN).await.is(303);
     ines.get_html("/batches").await.is(200).shows("Inês Carvalho");
     let trail = "SELECT string_agg(action || ' ' || actor, ',' ORDER BY id) FROM audit_events
-                  WHERE subject LIKE 'user:%' AND details ->> 'username' = 'ines.c'";
+                  WHERE action LIKE 'user.%' AND details ->> 'username' = 'ines.c'";
     assert_eq!(app.value(trail), "user.add ada,user.reset_link ada,user.password Inês Carvalho");
     assert_eq!(app.value("SELECT count(*) FROM password_links"), "0");
 }
@@ -162,4 +162,21 @@ async fn nobody_resets_their_own_password_by_a_link() {
     let refused = admin.post_for_json(&format!("{page}/reset"), &[]).await.is(409);
     assert_eq!(refused.code(), "own_password");
     admin.get_html(&page).await.is(200).hides("ask-reset").shows("This is you");
+}
+
+#[tokio::test]
+async fn a_sign_in_under_way_does_not_survive_a_reset() {
+    let app = TestApp::start();
+    let admin = app.admin().await;
+    app.add_user("stan", Role::Staff, &[]).await;
+    let path = format!("/admin/users/{}/reset", id_of(&app, "stan"));
+    for _ in 0..3 {
+        let stan = app.stranger();
+        // Verifying a password takes longer than taking it away.
+        let (_, reset) = tokio::join!(stan.post_login("stan", PASSWORD), admin.post_form(&path, &[]));
+        reset.is(200);
+        stan.get("/batches").await.is(401);
+        let back: SecretString = PASSWORD.into();
+        users::set_password(&app.app, &Actor::console(), "stan", back).await.unwrap();
+    }
 }

@@ -12,6 +12,7 @@ mod every_route;
 mod health;
 mod links;
 mod people;
+mod people_list;
 mod refusals;
 mod session;
 mod sites;
