@@ -106,7 +106,7 @@ impl Target {
             ("/admin/users/", &self.person),
             ("/admin/sites/", &self.site),
         ];
-        let id = ids.iter().find(|(begin, _)| pattern.starts_with(begin)).map_or(&self.batch, |(_, id)| id);
+        let id = ids.iter().find(|(begin, _)| pattern.starts_with(begin)).map_or(&self.batch, |(_, id)| *id);
         pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name)
     }
 
