@@ -127,7 +127,8 @@ fn the_rust_schema_is_the_databases() {
     );
     let mut declared = Vec::new();
     let mut table = "";
-    for line in rust.lines().map(str::trim) {
+    // Which tables may be joined is not the database's to say.
+    for line in rust.lines().map(str::trim).filter(|line| !line.starts_with("diesel::joinable!")) {
         if let Some(rest) = line.split_once('(').filter(|_| line.ends_with('{')) {
             table = rest.0.trim();
         } else if let Some((name, kind)) = line.trim_end_matches(',').split_once(" -> ") {
