@@ -16,8 +16,9 @@ use uuid::Uuid;
 use super::{migrate::MIGRATIONS, schema};
 use crate::error::{Error, Result};
 
-/// Rows of these are worth nothing later: who was signed in has to sign in again.
-pub const LEFT_OUT: &[&str] = &["sessions"];
+/// Rows of these are worth nothing later: who was signed in signs in again, and a link to a new password is
+/// good for a day.
+pub const LEFT_OUT: &[&str] = &["sessions", "password_links"];
 
 #[derive(Serialize, Deserialize)]
 struct Section {

@@ -12,6 +12,8 @@ pub mod dump;
 pub mod embedded;
 pub mod jobs;
 pub mod migrate;
+pub mod password_links;
+pub mod people;
 mod pool;
 pub mod schema;
 pub mod search;
@@ -25,6 +27,7 @@ use std::time::Duration;
 use diesel::{
     Connection, PgConnection,
     r2d2::{Pool, PooledConnection},
+    result::DatabaseErrorKind,
 };
 
 use self::pool::{Deaths, Manager};
@@ -136,6 +139,26 @@ fn with_options(url: &str) -> String {
     format!(
         "{url}{separator}options=-c%20statement_timeout%3D{STATEMENT_TIMEOUT}%20-c%20idle_in_transaction_session_timeout%3D{STATEMENT_TIMEOUT}&application_name=stillage"
     )
+}
+
+/// Whether the database refused a row because there is one like it.
+pub fn is_taken(error: &Error) -> bool {
+    violates(error, DatabaseErrorKind::UniqueViolation)
+}
+
+/// Whether the database refused to remove a row that others name.
+pub fn is_in_use(error: &Error) -> bool {
+    violates(error, DatabaseErrorKind::ForeignKeyViolation)
+}
+
+fn violates(error: &Error, constraint: DatabaseErrorKind) -> bool {
+    let Error::Internal(cause) = error else { return false };
+    match cause.downcast_ref() {
+        Some(diesel::result::Error::DatabaseError(kind, _)) => {
+            std::mem::discriminant(kind) == std::mem::discriminant(&constraint)
+        }
+        _ => false,
+    }
 }
 
 /// A pattern for `LIKE` that finds `text` anywhere, its own wildcards taken literally.

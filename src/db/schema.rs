@@ -98,12 +98,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    password_links (user_id) {
+        user_id -> Uuid,
+        token_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     sessions (key_hash) {
         key_hash -> Bytea,
         user_id -> Uuid,
         state -> Jsonb,
         created_at -> Timestamptz,
         last_seen_at -> Timestamptz,
+        id -> Uuid,
+        user_agent -> Text,
+        address -> Text,
     }
 }
 
@@ -142,6 +154,8 @@ diesel::table! {
         disabled_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        last_seen_at -> Nullable<Timestamptz>,
+        password_set_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -152,6 +166,7 @@ diesel::joinable!(audit_events -> audit_seals (seal_id));
 diesel::joinable!(audit_events -> batches (batch_id));
 diesel::joinable!(audit_events -> users (actor_id));
 diesel::joinable!(batches -> sites (site_id));
+diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(site_members -> sites (site_id));
 diesel::joinable!(site_members -> users (user_id));
@@ -163,6 +178,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_seals,
     batches,
     jobs,
+    password_links,
     sessions,
     settings,
     site_members,

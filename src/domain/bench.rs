@@ -61,6 +61,8 @@ pub async fn fill(app: &Arc<App>, actor: &Actor, attachments: usize, progress: i
                         disabled_at: Some(now),
                         created_at: now,
                         updated_at: now,
+                        last_seen_at: None,
+                        password_set_at: None,
                     };
                     db::users::insert(conn, &user)?;
                     user.id

@@ -2,6 +2,7 @@
 //! commands agree; no HTTP, no templates.
 
 pub mod access;
+pub mod account;
 pub mod archive;
 pub mod archive_names;
 pub mod attachments;
@@ -17,6 +18,8 @@ pub mod intake;
 pub mod kind;
 pub mod labels;
 pub mod maintenance;
+pub mod password_links;
+pub mod people;
 pub mod session_store;
 pub mod sites;
 pub mod slots;

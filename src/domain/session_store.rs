@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::maintenance::session_limits;
 use crate::{
     app::App,
-    db::{self, sessions::SessionRow},
+    db::{self, sessions::SessionRow, users::UserRow},
     error::Result,
 };
 
@@ -23,19 +23,58 @@ pub async fn load(app: &App, key_hash: Vec<u8>) -> Result<Option<LiveSession>> {
     app.db
         .run(move |conn| {
             let live = db::sessions::find_live(conn, &key_hash, idle_since, made_since)?;
-            if live.as_ref().is_some_and(|live| now - live.last_seen_at >= TOUCH_EVERY) {
+            if let Some(live) = live.as_ref().filter(|live| now - live.last_seen_at >= TOUCH_EVERY) {
                 db::sessions::touch(conn, &key_hash, now)?;
+                db::users::seen(conn, live.user_id, now)?;
             }
             Ok(live)
         })
         .await
 }
 
-/// Keeps a new session of `user_id`.
-pub async fn begin(app: &App, key_hash: Vec<u8>, user_id: Uuid, state: Value) -> Result<()> {
+/// A session that is to begin.
+pub struct Begun {
+    pub key_hash: Vec<u8>,
+    pub user_id: Uuid,
+    pub state: Value,
+    /// As the browser gave it; empty when it gave none.
+    pub user_agent: String,
+    /// Where it comes from; empty when that is not known.
+    pub address: String,
+    /// The [`password_mark`] of the password that was given.
+    pub password: Option<i64>,
+}
+
+/// Which password a user has, by the time it was set, in the microseconds that the database keeps.
+pub fn password_mark(user: &UserRow) -> Option<i64> {
+    user.password_set_at.map(|at| at.timestamp_micros())
+}
+
+/// Keeps a new session. When the password was replaced while it was still being verified, nothing is kept: the
+/// key then opens nothing, and the next page asks to sign in.
+pub async fn begin(app: &App, begun: Begun) -> Result<()> {
     let now = app.clock.now();
-    let row = SessionRow { key_hash, user_id, state, created_at: now, last_seen_at: now };
-    app.db.run(move |conn| db::sessions::insert(conn, &row)).await
+    let Begun { key_hash, user_id, state, user_agent, address, password } = begun;
+    let row = SessionRow {
+        key_hash,
+        user_id,
+        state,
+        created_at: now,
+        last_seen_at: now,
+        id: Uuid::new_v4(),
+        user_agent,
+        address,
+    };
+    app.db
+        .transaction(move |conn| {
+            let user = db::users::find_for_update(conn, user_id)?;
+            if user.is_none_or(|user| password_mark(&user) != password) {
+                return Ok(());
+            }
+            db::sessions::insert(conn, &row)?;
+            db::users::seen(conn, user_id, now)
+        })
+        .await
 }
 
 /// Keeps what changed in a session; one that was ended meanwhile stays ended.

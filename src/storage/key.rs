@@ -65,12 +65,15 @@ fn sanitise(original: &str) -> String {
     if trimmed.is_empty() { "file".to_owned() } else { trimmed.to_owned() }
 }
 
-/// Separators, control characters, and characters that turn the reading direction (so that `gpj.exe` cannot
-/// show as `exe.jpg`).
 fn is_unwanted(c: char) -> bool {
+    matches!(c, '/' | '\\') || leads_astray(c)
+}
+
+/// Control characters, and characters that turn the reading direction (so that `gpj.exe` cannot show as
+/// `exe.jpg`, or one person as another).
+pub fn leads_astray(c: char) -> bool {
     matches!(c,
-        '/' | '\\'
-        | '\u{061C}' | '\u{200E}' | '\u{200F}'
+        '\u{061C}' | '\u{200E}' | '\u{200F}'
         | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
         | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
         || c.is_control()

@@ -78,6 +78,11 @@ impl Fields {
             .collect()
     }
 
+    /// Every value of a field that may stand there many times, such as boxes to tick.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
     async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self> {
         if req.headers().get(actix_web::http::header::CONTENT_TYPE).is_none() {
             return Ok(Self::default());

@@ -9,7 +9,7 @@ use actix_web::{
 
 use super::{
     assets, health, monitor,
-    pages::{attachments, auth, batch_form, batches, files, labels, trash},
+    pages::{account, admin, attachments, auth, batch_form, batches, files, labels, password, trash},
     transfer::{archive, download, upload},
 };
 
@@ -29,6 +29,7 @@ pub fn map() -> Map {
         .at("/setup", |r| r.get(auth::setup_page).post(auth::set_up))
         .at("/login", |r| r.get(auth::login_page).post(auth::log_in))
         .at("/logout", |r| r.post(auth::log_out))
+        .at("/password", |r| r.get(password::page).post(password::choose))
         .at("/batches", |r| r.get(batches::list).post(batch_form::create))
         .at("/batches/new", |r| r.get(batch_form::new))
         .at("/batches/labels", |r| r.get(labels::several))
@@ -51,6 +52,19 @@ pub fn map() -> Map {
         .at("/attachments/{id}/delete", |r| r.post(attachments::delete))
         .at("/attachments/{id}/restore", |r| r.post(attachments::restore))
         .at("/trash", |r| r.get(trash::list))
+        .at("/account", |r| r.get(account::show).post(account::rename))
+        .at("/account/password", |r| r.post(account::change_password))
+        .at("/account/sessions/revoke-others", |r| r.post(account::revoke_others))
+        .at("/account/sessions/{id}/revoke", |r| r.post(account::revoke))
+        .at("/admin", |r| r.get(admin::home))
+        .at("/admin/users", |r| r.get(admin::users::list).post(admin::users::add))
+        .at("/admin/users/{id}", |r| r.get(admin::user::show).post(admin::user::change))
+        .at("/admin/users/{id}/disable", |r| r.post(admin::user::disable))
+        .at("/admin/users/{id}/enable", |r| r.post(admin::user::enable))
+        .at("/admin/users/{id}/reset", |r| r.post(admin::user::reset))
+        .at("/admin/sites", |r| r.get(admin::sites::list).post(admin::sites::add))
+        .at("/admin/sites/{id}", |r| r.get(admin::sites::show).post(admin::sites::rename))
+        .at("/admin/sites/{id}/remove", |r| r.post(admin::sites::remove))
         .at("/api/production/batches/{id}/attachments", |r| r.post(upload::to_batch))
         .at("/api/production/attachment/{stored_name}", |r| r.get(download::by_stored_name))
 }

@@ -4,4 +4,5 @@ mod harness;
 mod journeys;
 mod many;
 mod pages;
+mod people;
 mod samples;

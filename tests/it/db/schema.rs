@@ -117,6 +117,8 @@ fn only_these_columns_may_be_null() {
         "jobs.lease_until",
         "jobs.leased_by",
         "users.disabled_at",
+        "users.last_seen_at",
+        "users.password_set_at",
     ];
     assert_eq!(nullable, expected);
 }

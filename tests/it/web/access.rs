@@ -15,6 +15,9 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/setup", [404; 4]),
     ("GET", "/login", [200; 4]),
     ("POST", "/login", [401; 4]),
+    // Nobody has a link.
+    ("GET", "/password", [404; 4]),
+    ("POST", "/password", [404; 4]),
     ("GET", "/batches", [200; 4]),
     ("POST", "/batches", [403, 303, 303, 422]),
     ("GET", "/batches/new", [403, 200, 200, 200]),
@@ -41,6 +44,27 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/attachments/{id}/delete", [403, 303, 303, 404]),
     ("POST", "/attachments/{id}/restore", [403, 303, 303, 404]),
     ("GET", "/trash", [200; 4]),
+    ("GET", "/account", [200; 4]),
+    ("POST", "/account", [303; 4]),
+    // The current password is missing.
+    ("POST", "/account/password", [422; 4]),
+    ("POST", "/account/sessions/revoke-others", [303; 4]),
+    // Somebody else's.
+    ("POST", "/account/sessions/{id}/revoke", [404; 4]),
+    ("GET", "/admin", [403, 403, 303, 403]),
+    ("GET", "/admin/users", [403, 403, 200, 403]),
+    ("POST", "/admin/users", [403, 403, 200, 403]),
+    ("GET", "/admin/users/{id}", [403, 403, 200, 403]),
+    ("POST", "/admin/users/{id}", [403, 403, 303, 403]),
+    ("POST", "/admin/users/{id}/disable", [403, 403, 303, 403]),
+    ("POST", "/admin/users/{id}/enable", [403, 403, 303, 403]),
+    ("POST", "/admin/users/{id}/reset", [403, 403, 200, 403]),
+    ("GET", "/admin/sites", [403, 403, 200, 403]),
+    ("POST", "/admin/sites", [403, 403, 303, 403]),
+    ("GET", "/admin/sites/{id}", [403, 403, 200, 403]),
+    ("POST", "/admin/sites/{id}", [403, 403, 303, 403]),
+    // The first one stays.
+    ("POST", "/admin/sites/{id}/remove", [403, 403, 409, 403]),
     ("POST", "/api/production/batches/{id}/attachments", [403, 201, 201, 404]),
     ("GET", "/api/production/attachment/{stored_name}", [200, 200, 200, 404]),
     // Last: nobody is signed in afterwards.
@@ -122,8 +146,10 @@ async fn what_is_foreign_looks_like_nothing_at_all() {
     let target = Target::make(&app, &staff).await;
     let nothing = target.nothing();
     for (method, pattern) in listed().iter().filter(|(_, pattern)| pattern.contains('{')) {
-        let foreign = ask(&otto, &target, method.as_str(), pattern).await.is(404);
-        let random = ask(&otto, &nothing, method.as_str(), pattern).await.is(404);
+        // What is for admins only is refused before anything is looked for.
+        let expected = if pattern.starts_with("/admin/") { 403 } else { 404 };
+        let foreign = ask(&otto, &target, method.as_str(), pattern).await.is(expected);
+        let random = ask(&otto, &nothing, method.as_str(), pattern).await.is(expected);
         assert_eq!(timeless(&foreign), timeless(&random), "{method} {pattern}");
         if method == "GET" {
             let head = async |target: &Target| timeless(&otto.head(&target.address(pattern)).await);

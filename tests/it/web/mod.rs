@@ -1,6 +1,7 @@
 //! What clients see, over HTTP.
 
 mod access;
+mod account;
 mod archives;
 mod attachments;
 mod auth;
@@ -13,9 +14,13 @@ mod file_lists;
 mod health;
 mod labels;
 mod limits;
+mod links;
 mod many;
+mod people;
+mod people_list;
 mod refusals;
 mod session;
+mod sites;
 mod uploads;
 
 use reqwest::{
@@ -28,7 +33,7 @@ use uuid::Uuid;
 use crate::support::{Client, Multipart, TestApp, samples};
 
 /// Addresses that a stranger may use.
-const FOR_STRANGERS: [&str; 3] = ["/login", "/logout", "/setup"];
+const FOR_STRANGERS: [&str; 4] = ["/login", "/logout", "/password", "/setup"];
 
 type Route = (Method, &'static str);
 
@@ -56,12 +61,14 @@ fn writes() -> Vec<&'static str> {
     listed().into_iter().filter(|(method, _)| method != Method::GET).map(|(_, pattern)| pattern).collect()
 }
 
-/// What the placeholders of an address stand for: a batch with one file.
+/// What the placeholders of an address stand for: a batch with one file, a person with a session.
 struct Target {
     site: String,
     batch: String,
     file: String,
     stored_name: String,
+    person: String,
+    session: String,
 }
 
 impl Target {
@@ -73,17 +80,38 @@ impl Target {
         let batch = made.location()["/batches/".len()..].to_owned();
         let file = by.store(&batch, "slip.pdf", &samples::pdf("slip")).await;
         let text = |name: &str| file[name].as_str().unwrap().to_owned();
-        Self { site, batch, file: text("id"), stored_name: text("stored_name") }
+        let (person, session) = (Uuid::new_v4(), Uuid::new_v4());
+        app.execute(&format!(
+            "INSERT INTO users (id, username, display_name, password_hash, role, created_at, updated_at)
+                 VALUES ('{person}', 'p-{person}', 'Pat', '', 'staff', now(), now());
+             INSERT INTO sessions (key_hash, user_id, state, created_at, last_seen_at, id)
+                 VALUES (decode(md5('{session}'), 'hex'), '{person}', '{{}}', now(), now(), '{session}')"
+        ));
+        Self {
+            site,
+            batch,
+            file: text("id"),
+            stored_name: text("stored_name"),
+            person: person.to_string(),
+            session: session.to_string(),
+        }
     }
 
     /// One that is not there.
     fn nothing(&self) -> Self {
         let id = || Uuid::new_v4().to_string();
-        Self { site: id(), batch: id(), file: id(), stored_name: format!("{}_slip.pdf", Uuid::new_v4()) }
+        let stored_name = format!("{}_slip.pdf", Uuid::new_v4());
+        Self { site: id(), batch: id(), file: id(), stored_name, person: id(), session: id() }
     }
 
     fn address(&self, pattern: &str) -> String {
-        let id = if pattern.starts_with("/attachments/") { &self.file } else { &self.batch };
+        let ids = [
+            ("/attachments/", &self.file),
+            ("/account/sessions/", &self.session),
+            ("/admin/users/", &self.person),
+            ("/admin/sites/", &self.site),
+        ];
+        let id = ids.iter().find(|(begin, _)| pattern.starts_with(begin)).map_or(&self.batch, |(_, id)| *id);
         pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name)
     }
 
@@ -102,6 +130,11 @@ impl Target {
             ("site_id", &self.site),
             ("ids", &self.file),
             ("kind", "label"),
+            ("username", &number),
+            ("display_name", "Wanda"),
+            ("role", "staff"),
+            ("sites", &self.site),
+            ("name", &number),
         ];
         let token = token.map(|token| ("csrf_token", token));
         request.form(&token.into_iter().chain(fields).collect::<Vec<_>>())

@@ -13,8 +13,21 @@ pub struct Activity {
     pub filename: Option<String>,
     /// How many files it was about, when a handler sums up a run of equal acts; 1 otherwise.
     pub count: i64,
+    /// What an edit changed.
+    pub changes: Vec<Change>,
     pub at: DateTime<Utc>,
 }
+
+/// One field that an edit changed.
+pub struct Change {
+    /// "Number"
+    pub field: &'static str,
+    pub before: String,
+    pub after: String,
+}
+
+/// A longer text, or one of several lines, is shown when it is asked for.
+const SHORT_CHARS: usize = 80;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Act {
@@ -84,6 +97,26 @@ impl Activity {
             format::count(self.count, "file", "files")
         }
     }
+}
+
+impl Change {
+    pub fn is_short(&self) -> bool {
+        [&self.before, &self.after]
+            .into_iter()
+            .all(|text| text.chars().count() <= SHORT_CHARS && !text.contains('\n'))
+    }
+
+    pub fn before_text(&self) -> &str {
+        text_or_nothing(&self.before)
+    }
+
+    pub fn after_text(&self) -> &str {
+        text_or_nothing(&self.after)
+    }
+}
+
+fn text_or_nothing(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
 }
 
 impl Act {

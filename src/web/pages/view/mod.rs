@@ -7,18 +7,23 @@
 //! | file | pages |
 //! |---|---|
 //! | [`frame`] | what surrounds every page: who is signed in, flashes, banner, theme |
-//! | [`auth`] | sign in, first start |
+//! | [`auth`] | sign in, first start, the link to choose a password |
+//! | [`account`] | one's own account |
+//! | [`admin`], [`people`], [`sites`] | the admin's pages: their tabs, people, sites |
 //! | [`batches`] | the list, one batch, the form for a new or changed batch |
 //! | [`attachments`] | the viewer of one file |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
 //! | [`labels`] | printable labels |
-//! | [`activity`], [`mod@file`], [`files`], [`form`], [`mod@format`] | pieces that several pages share |
+//! | [`activity`], [`device`], [`mod@file`], [`files`], [`form`], [`mod@format`] | pieces that several pages share |
 
+pub mod account;
 pub mod activity;
+pub mod admin;
 pub mod attachments;
 pub mod auth;
 pub mod batches;
+pub mod device;
 pub mod error;
 pub mod file;
 pub mod files;
@@ -26,4 +31,6 @@ pub mod form;
 pub mod format;
 pub mod frame;
 pub mod labels;
+pub mod people;
+pub mod sites;
 pub mod trash;
