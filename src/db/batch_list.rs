@@ -5,7 +5,7 @@ use diesel::{
     dsl::sql,
     pg::Pg,
     prelude::*,
-    sql_types::{Bool, Text},
+    sql_types::{Bool, Nullable, Text},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,6 +14,7 @@ use super::{
     batches::BatchRow,
     like_anywhere,
     schema::{batches, sites},
+    text_search,
 };
 use crate::error::Result;
 
@@ -27,7 +28,7 @@ pub struct Filter {
     pub made_since: Option<DateTime<Utc>>,
     /// Only batches without a file.
     pub empty: bool,
-    /// Substring of number, product or a file's name.
+    /// Substring of number, product or a file's name, or words of a file's text.
     pub query: Option<String>,
     pub sort: Sort,
     /// Only what comes after this place in the order.
@@ -101,6 +102,7 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<
     }
     if let Some(text) = &filter.query {
         let pattern = like_anywhere(&text.to_lowercase());
+        // Each of the three has its index; the subqueries run once per page.
         query = query.filter(
             sql::<Bool>("(lower(batches.number || ' ' || batches.product) LIKE ")
                 .bind::<Text, _>(pattern.clone())
@@ -109,7 +111,13 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<
                        WHERE state NOT IN ('trashed', 'purged') AND lower(original_name) LIKE ",
                 )
                 .bind::<Text, _>(pattern)
-                .sql("))"),
+                .sql(
+                    ") OR batches.id IN (SELECT a.batch_id FROM attachment_texts t
+                       JOIN attachments a ON a.id = t.attachment_id
+                       WHERE a.state NOT IN ('trashed', 'purged') AND t.words @@ to_tsquery('simple', ",
+                )
+                .bind::<Nullable<Text>, _>(text_search::words_query(text))
+                .sql(")))"),
         );
     }
     // Two columns that fall or rise together, so that one index serves the order and the place in it.

@@ -9,10 +9,12 @@ pub mod bulk;
 pub mod embedded;
 pub mod jobs;
 pub mod migrate;
+pub mod previews;
 pub mod schema;
 pub mod sessions;
 pub mod settings;
 pub mod sites;
+pub mod text_search;
 pub mod users;
 
 use std::time::Duration;

@@ -10,6 +10,7 @@ pub mod bench;
 pub mod content;
 pub mod intake;
 pub mod maintenance;
+pub mod previews;
 pub mod sites;
 pub mod slots;
 pub mod throttle;
