@@ -92,6 +92,26 @@ pub async fn open(app: &Arc<App>, actor: &Actor, id: Uuid, wanted: Preview) -> R
     Ok(Found::Pending)
 }
 
+/// What a browser shows of a file.
+pub enum Shown {
+    /// The file itself, for the browser's own viewer.
+    Document(attachments::Opened),
+    Picture(Found),
+}
+
+/// Opens what a browser shows of a file: a picture made from a picture, or a PDF as it is.
+///
+/// # Errors
+/// As [`open`].
+pub async fn show(app: &Arc<App>, actor: &Actor, id: Uuid) -> Result<Shown> {
+    match open(app, actor, id, Preview::Large).await {
+        Err(Error::NotFound) => {}
+        found => return Ok(Shown::Picture(found?)),
+    }
+    let opened = attachments::open(app, actor, attachments::Name::Id(id)).await?;
+    if opened.row.content_type == "application/pdf" { Ok(Shown::Document(opened)) } else { Err(Error::NotFound) }
+}
+
 fn unavailable(error: crate::storage::StorageError) -> Error {
     tracing::error!(%error, "a preview cannot be read");
     Refusal::StorageUnavailable { reason: "The storage cannot be read right now.".into() }.into()

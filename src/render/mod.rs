@@ -20,7 +20,7 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
-pub use parent::{Renderer, Rendering};
+pub use parent::{Piece, Renderer, Rendering};
 
 /// Longest edges of thumbnails, in pixels.
 pub const THUMBNAILS: [u32; 2] = [320, 640];

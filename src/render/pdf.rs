@@ -7,7 +7,7 @@ use std::{
 };
 
 use hayro::{
-    RenderCache, RenderSettings, hayro_interpret::InterpreterSettings, hayro_syntax::DecryptionError,
+    RenderCache, RenderSettings, hayro_interpret::InterpreterSettings, hayro_interpret::TransformExt, hayro_syntax::DecryptionError,
     hayro_syntax::LoadPdfError, hayro_syntax::Pdf, hayro_syntax::page::Page, kurbo::Affine,
     vello_cpu::Pixmap, vello_cpu::RasterizerSettings, vello_cpu::RenderContext, vello_cpu::Resources,
     vello_cpu::TargetInit, vello_cpu::color::palette::css::WHITE,

@@ -4,5 +4,6 @@ mod crash;
 mod db;
 mod embedded;
 mod jobs;
+mod render;
 mod support;
 mod web;

@@ -1,5 +1,7 @@
 //! The list of batches, one batch, and what can be done to it.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::StatusCode, web};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use super::{
     activity,
     auth::problem,
-    frame, render, render_as, see_other,
+    frame, preview, render, render_as, search, see_other,
     view::{
         batches::{
             BatchFilters, BatchForm, BatchHead, BatchList, BatchPage, BatchRef, BatchRow, BatchStatus,
@@ -19,7 +21,10 @@ use super::{
     },
 };
 use crate::{
-    db::{attachments::Found, batch_list::Sort, batches as rows, sites::Site},
+    db::{
+        attachments::Found, batch_list::Sort, batches as rows, previews::PreviewRow, sites::Site,
+        text_search::Hit,
+    },
     domain::{
         access::{Action, Resource},
         batches::{self, Details, Wanted, Whole},
@@ -92,7 +97,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
     frame.sites_shown = list.sites.len() > 1;
     render(&BatchList {
         frame,
-        rows: list.rows.into_iter().map(|(row, site)| list_row(row, site)).collect(),
+        rows: list.rows.into_iter().map(|(row, site)| list_row(row, site, &list.hits)).collect(),
         filters,
         can_create: list
             .sites
@@ -105,8 +110,9 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
     })
 }
 
-fn list_row(row: rows::BatchRow, site: String) -> BatchRow {
+fn list_row(row: rows::BatchRow, site: String, hits: &[Hit]) -> BatchRow {
     BatchRow {
+        hit: hits.iter().find(|hit| hit.batch_id == row.id).map(search::hit),
         id: row.id,
         status: status(&row),
         photos: row.pictures_count,
@@ -315,7 +321,7 @@ fn page(
     whole: Whole,
     view: FilesView,
 ) -> Result<BatchPage> {
-    let Whole { batch, site, created_by, files, next_files, activity: events, many_sites } = whole;
+    let Whole { batch, site, created_by, files, next_files, previews, activity: events, many_sites } = whole;
     let mut frame = frame(req, by, batch.number.as_str(), Place::Batches);
     frame.sites_shown = many_sites;
     let status = status(&batch);
@@ -333,7 +339,7 @@ fn page(
             max_files: MAX_FILES as i64,
         },
         view,
-        files: files.into_iter().map(file_row).collect(),
+        files: files.into_iter().map(|file| file_row(file, &previews)).collect(),
         more_files_url,
         activity: activity(events, false),
         can_upload: is_open && may(Action::ManageFiles),
@@ -357,15 +363,18 @@ fn page(
     })
 }
 
-fn file_row(found: Found) -> FileRow {
+fn file_row(found: Found, previews: &HashMap<Uuid, PreviewRow>) -> FileRow {
+    let state = file_state(&found.row.state);
+    let is_readable = state.is_readable() && !found.batch_trashed;
     FileRow {
+        thumb: preview::thumb(&found.row.content_type, is_readable, previews.get(&found.row.id)),
         id: found.row.id,
         kind: FileKind::of(&found.row.content_type),
         filename: found.row.original_name,
         bytes: found.row.size_bytes,
         uploaded_by: found.uploader,
         uploaded_at: found.row.uploaded_at,
-        state: file_state(&found.row.state),
+        state,
     }
 }
 

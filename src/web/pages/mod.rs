@@ -3,6 +3,8 @@
 pub mod attachments;
 pub mod auth;
 pub mod batches;
+mod preview;
+mod search;
 pub mod trash;
 pub mod view;
 

@@ -9,6 +9,7 @@ mod csrf;
 mod downloads;
 mod every_route;
 mod health;
+mod previews;
 mod refusals;
 mod session;
 mod uploads;
@@ -79,7 +80,7 @@ impl Target {
 
     fn address(&self, pattern: &str) -> String {
         let id = if pattern.starts_with("/attachments/") { &self.file } else { &self.batch };
-        pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name)
+        pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name).replace("{n}", "1")
     }
 
     /// A well-formed write to any address, with the given token in its form.

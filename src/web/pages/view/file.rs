@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::format;
+use super::preview::Thumb;
 
 /// One file in a batch's gallery or table.
 pub struct FileRow {
@@ -14,6 +15,7 @@ pub struct FileRow {
     pub uploaded_by: String,
     pub uploaded_at: DateTime<Utc>,
     pub state: FileState,
+    pub thumb: Thumb,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@
 //! | [`attachments`] | the viewer of one file |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
-//! | [`activity`], [`mod@file`], [`form`], [`mod@format`] | pieces that several pages share |
+//! | [`activity`], [`mod@file`], [`preview`], [`receipt`], [`search`], [`form`], [`mod@format`] | pieces that several pages share |
 
 pub mod activity;
 pub mod attachments;
@@ -23,4 +23,7 @@ pub mod file;
 pub mod form;
 pub mod format;
 pub mod frame;
+pub mod preview;
+pub mod receipt;
+pub mod search;
 pub mod trash;
