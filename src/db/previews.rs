@@ -92,7 +92,9 @@ pub fn set_text(conn: &mut PgConnection, attachment: Uuid, text: &str) -> Result
         });
         match result {
             Ok(_) => return Ok(()),
-            Err(diesel::result::Error::DatabaseError(_, info)) if info.message().contains("tsvector") && end > 0 => {
+            Err(diesel::result::Error::DatabaseError(_, info))
+                if info.message().contains("tsvector") && end > 0 =>
+            {
                 end = text.floor_char_boundary(end / 2);
             }
             Err(error) => return Err(Error::from(error)),

@@ -1,11 +1,7 @@
 //! Pictures of files and the text of documents: ordered when a file comes in, made by a job, handed out to those who
 //! may see the file.
 
-use std::{
-    fs::File,
-    os::unix::fs::FileExt,
-    sync::Arc,
-};
+use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
 
 use diesel::PgConnection;
 use uuid::Uuid;
@@ -66,7 +62,11 @@ pub async fn open(app: &Arc<App>, actor: &Actor, id: Uuid, wanted: Preview) -> R
     let look_up = move |conn: &mut PgConnection| {
         let (located, preview) = db::previews::locate(conn, id)?.ok_or(Error::NotFound)?;
         let row = attachments::to_hand_out(&actor, located)?;
-        if can_be(wanted, &row.content_type, preview.as_ref()) { Ok(row.sha256) } else { Err(Error::NotFound) }
+        if can_be(wanted, &row.content_type, preview.as_ref()) {
+            Ok(row.sha256)
+        } else {
+            Err(Error::NotFound)
+        }
     };
     let read = move |sha256: Vec<u8>| {
         let opened = store.open_preview(id, wanted).map_err(unavailable)?;
@@ -109,7 +109,11 @@ pub async fn show(app: &Arc<App>, actor: &Actor, id: Uuid) -> Result<Shown> {
         found => return Ok(Shown::Picture(found?)),
     }
     let opened = attachments::open(app, actor, attachments::Name::Id(id)).await?;
-    if opened.row.content_type == "application/pdf" { Ok(Shown::Document(opened)) } else { Err(Error::NotFound) }
+    if opened.row.content_type == "application/pdf" {
+        Ok(Shown::Document(opened))
+    } else {
+        Err(Error::NotFound)
+    }
 }
 
 fn unavailable(error: crate::storage::StorageError) -> Error {
@@ -290,7 +294,11 @@ mod tests {
             (page(1), pdf, Some(row("none", 0)), false),
         ];
         for (wanted, media_type, preview, expected) in table {
-            assert_eq!(can_be(wanted, media_type, preview.as_ref()), expected, "{wanted:?} {media_type} {preview:?}");
+            assert_eq!(
+                can_be(wanted, media_type, preview.as_ref()),
+                expected,
+                "{wanted:?} {media_type} {preview:?}"
+            );
         }
     }
 

@@ -41,7 +41,12 @@ pub struct Renderer {
 pub enum Piece {
     /// Pages in the document.
     Pages(u32),
-    Picture { what: Preview, width: u32, height: u32, jpeg: Vec<u8> },
+    Picture {
+        what: Preview,
+        width: u32,
+        height: u32,
+        jpeg: Vec<u8>,
+    },
     Text(String),
 }
 
@@ -191,7 +196,9 @@ async fn read(out: &mut (impl AsyncRead + Unpin), left: usize) -> Read {
         Some(Head::Done) => Read::Last(Heard::Done),
         Some(Head::Stopped(reason)) => Read::Last(Heard::Stopped(reason)),
         Some(Head::Pages(pages)) => Read::Piece(Piece::Pages(pages), length),
-        Some(Head::Picture { what, width, height }) if is_expected(what) && body.starts_with(&[0xFF, 0xD8]) => {
+        Some(Head::Picture { what, width, height })
+            if is_expected(what) && body.starts_with(&[0xFF, 0xD8]) =>
+        {
             Read::Piece(Piece::Picture { what, width, height, jpeg: body }, length)
         }
         Some(Head::Text) if body.len() <= TEXT_MAX => match String::from_utf8(body) {

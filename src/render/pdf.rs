@@ -7,10 +7,10 @@ use std::{
 };
 
 use hayro::{
-    RenderCache, RenderSettings, hayro_interpret::InterpreterSettings, hayro_interpret::TransformExt, hayro_syntax::DecryptionError,
-    hayro_syntax::LoadPdfError, hayro_syntax::Pdf, hayro_syntax::page::Page, kurbo::Affine,
-    vello_cpu::Pixmap, vello_cpu::RasterizerSettings, vello_cpu::RenderContext, vello_cpu::Resources,
-    vello_cpu::TargetInit, vello_cpu::color::palette::css::WHITE,
+    RenderCache, RenderSettings, hayro_interpret::InterpreterSettings, hayro_interpret::TransformExt,
+    hayro_syntax::DecryptionError, hayro_syntax::LoadPdfError, hayro_syntax::Pdf, hayro_syntax::page::Page,
+    kurbo::Affine, vello_cpu::Pixmap, vello_cpu::RasterizerSettings, vello_cpu::RenderContext,
+    vello_cpu::Resources, vello_cpu::TargetInit, vello_cpu::color::palette::css::WHITE,
 };
 use image::RgbImage;
 
@@ -81,5 +81,6 @@ fn draw<'a>(page: &'a Page<'a>, cache: &RenderCache<'a>) -> Result<RgbImage, Sto
 
     // Opaque, so that premultiplied and plain are the same.
     let rgb = pixmap.data().iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
-    RgbImage::from_raw(pixmap.width().into(), pixmap.height().into(), rgb).ok_or(Stop::Because(Reason::Broken))
+    RgbImage::from_raw(pixmap.width().into(), pixmap.height().into(), rgb)
+        .ok_or(Stop::Because(Reason::Broken))
 }

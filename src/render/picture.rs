@@ -26,7 +26,9 @@ const PROFILE_MAX: usize = 128 * 1024;
 /// Makes the thumbnails and the large preview of a JPEG or PNG.
 pub fn make(bytes: &[u8], media_type: &str, out: &mut impl Write) -> Result<(), Stop> {
     let (picture, profile) = match media_type {
-        "image/png" => PngDecoder::with_limits(Cursor::new(bytes), limits()).and_then(|png| decode(png, LARGE)),
+        "image/png" => {
+            PngDecoder::with_limits(Cursor::new(bytes), limits()).and_then(|png| decode(png, LARGE))
+        }
         _ => JpegDecoder::new(Cursor::new(bytes)).and_then(|jpeg| decode(jpeg, LARGE)),
     }
     .map_err(reason)?;
@@ -79,8 +81,11 @@ fn decode(mut decoder: impl ImageDecoder, edge: u32) -> ImageResult<(RgbImage, O
     let profile = decoder.icc_profile()?.filter(|profile| is_rgb(profile));
     let whole = DynamicImage::from_decoder(decoder)?;
     let (to_width, to_height) = fit((width, height), edge);
-    let mut small =
-        if (to_width, to_height) == (width, height) { whole } else { whole.thumbnail_exact(to_width, to_height) };
+    let mut small = if (to_width, to_height) == (width, height) {
+        whole
+    } else {
+        whole.thumbnail_exact(to_width, to_height)
+    };
     small.apply_orientation(orientation);
     Ok((on_white(&small), profile))
 }

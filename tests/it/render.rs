@@ -82,7 +82,8 @@ fn packed_zeros(edge: u32) -> (Vec<u8>, Vec<u8>) {
 /// The same stream under a header that claims 100 megapixels of eight bytes each.
 fn png_bomb(stream: &[u8]) -> Vec<u8> {
     let header = [&10_000u32.to_be_bytes()[..], &10_000u32.to_be_bytes(), &[16, 6, 0, 0, 0]].concat();
-    [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &header)[..], &chunk(b"IDAT", stream), &chunk(b"IEND", b"")].concat()
+    [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &header)[..], &chunk(b"IDAT", stream), &chunk(b"IEND", b"")]
+        .concat()
 }
 
 /// A page whose content unpacks to gigabytes.
@@ -138,7 +139,8 @@ async fn files_that_mean_harm_end_the_child_and_nothing_else() {
     let frame = giant.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
     giant[frame + 5..frame + 9].copy_from_slice(&[0xFA, 0xFA, 0xFA, 0xFA]);
     let tree = |kids: &str| {
-        let objects = ["<</Type/Catalog/Pages 2 0 R>>".to_owned(), format!("<</Type/Pages/Kids[{kids}]/Count 9>>")];
+        let objects =
+            ["<</Type/Catalog/Pages 2 0 R>>".to_owned(), format!("<</Type/Pages/Kids[{kids}]/Count 9>>")];
         samples::pdf_of_objects(&objects, "")
     };
     let nested = format!("<</Type/Catalog/Pages 2 0 R/X {}{}>>", "[".repeat(300_000), "]".repeat(300_000));
@@ -163,9 +165,11 @@ async fn files_that_mean_harm_end_the_child_and_nothing_else() {
         assert!(!pictures(&pieces).contains(&Preview::Large), "{what}");
     }
     // These may be drawn, as far as they go, or not: both are sound.
-    for (bytes, media_type) in
-        [(pdf_bomb(&stream, 20), pdf), (pages[..pages.len() / 2].to_vec(), pdf), (sound[..sound.len() / 2].to_vec(), jpeg)]
-    {
+    for (bytes, media_type) in [
+        (pdf_bomb(&stream, 20), pdf),
+        (pages[..pages.len() / 2].to_vec(), pdf),
+        (sound[..sound.len() / 2].to_vec(), jpeg),
+    ] {
         drawn(&bytes, media_type).await;
     }
 }

@@ -34,7 +34,9 @@ pub fn viewer(media_type: &str, is_readable: bool, preview: Option<&PreviewRow>)
 pub fn upright(pixels: (i64, i64), preview: Option<&PreviewRow>) -> (i64, i64) {
     let (width, height) = pixels;
     match preview.and_then(|preview| preview.width.zip(preview.height)) {
-        Some((seen_width, seen_height)) if (seen_width < seen_height) != (width < height) && width != height => {
+        Some((seen_width, seen_height))
+            if (seen_width < seen_height) != (width < height) && width != height =>
+        {
             (height, width)
         }
         _ => pixels,

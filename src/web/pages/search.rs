@@ -7,7 +7,8 @@ use crate::db::text_search::{HIT_BEGIN, HIT_END, Hit};
 pub fn hit(hit: &Hit) -> SearchHit {
     let mut line = Vec::new();
     for (nth, piece) in hit.line.split(HIT_BEGIN).enumerate() {
-        let (found, rest) = if nth == 0 { ("", piece) } else { piece.split_once(HIT_END).unwrap_or((piece, "")) };
+        let (found, rest) =
+            if nth == 0 { ("", piece) } else { piece.split_once(HIT_END).unwrap_or((piece, "")) };
         for (text, is_found) in [(found, true), (rest, false)] {
             if !text.is_empty() {
                 line.push(Part { text: text.to_owned(), is_found });

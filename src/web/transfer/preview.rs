@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn any_size_gives_one_there_is() {
-        let table = [("", 320), ("1", 320), ("320", 320), ("321", 640), ("9999", 640), ("-1", 320), ("x", 320)];
+        let table =
+            [("", 320), ("1", 320), ("320", 320), ("321", 640), ("9999", 640), ("-1", 320), ("x", 320)];
         for (size, expected) in table {
             assert_eq!(edge(size), expected, "{size}");
         }

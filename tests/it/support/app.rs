@@ -153,7 +153,11 @@ impl TestApp {
         let worker = Worker::start(&self.app);
         let until = Instant::now() + Duration::from_secs(120);
         while self.value("SELECT count(*) FROM jobs WHERE kind = 'make_previews'") != "0" {
-            assert!(Instant::now() < until, "never drawn: {}", self.value("SELECT last_error FROM jobs LIMIT 1"));
+            assert!(
+                Instant::now() < until,
+                "never drawn: {}",
+                self.value("SELECT last_error FROM jobs LIMIT 1")
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         worker.stop(Duration::from_secs(20)).await;

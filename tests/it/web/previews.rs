@@ -37,7 +37,8 @@ async fn a_picture_stands_upright_and_does_not_say_where_it_was_taken() {
         let picture = picture(&staff, &path).await;
         let (width, height) = picture.dimensions();
         assert_eq!((width, height), expected, "{path}");
-        let (above, below) = (picture.get_pixel(width / 2, height / 8), picture.get_pixel(width / 2, height * 7 / 8));
+        let (above, below) =
+            (picture.get_pixel(width / 2, height / 8), picture.get_pixel(width / 2, height * 7 / 8));
         assert!(above.0[0] > 150 && below.0[2] > 150, "{path}: red above blue");
         let sent = staff.get(&path).await.body;
         for private in [&b"Exif"[..], samples::PLACE] {
@@ -46,7 +47,11 @@ async fn a_picture_stands_upright_and_does_not_say_where_it_was_taken() {
     }
     assert_eq!(staff.get(&format!("{base}/download")).await.is(200).body, bytes, "the original is untouched");
     staff.get_html(&base).await.is(200).shows("1500 × 3000").shows("width=\"1024\" height=\"2048\"");
-    staff.get_html(&format!("/batches/{batch}")).await.is(200).shows(&format!("src=\"{base}/thumbnail?size=320\""));
+    staff
+        .get_html(&format!("/batches/{batch}"))
+        .await
+        .is(200)
+        .shows(&format!("src=\"{base}/thumbnail?size=320\""));
     for none in ["pages/1", "pages/0", "pages/x"] {
         staff.get(&format!("{base}/{none}")).await.is(404);
     }
@@ -78,17 +83,26 @@ async fn what_is_not_made_yet_is_asked_for_again() {
     let staff = app.staff().await;
     let batch = staff.make_batch("B-1").await;
     let id = staff.store_id(&batch, "photo.png", &samples::png()).await;
-    let (base, jobs) = (format!("/attachments/{id}"), "SELECT count(*) FROM jobs WHERE kind = 'make_previews'");
+    let (base, jobs) =
+        (format!("/attachments/{id}"), "SELECT count(*) FROM jobs WHERE kind = 'make_previews'");
     for path in ["thumbnail", "preview"] {
         let pending = staff.get(&format!("{base}/{path}")).await.is(202);
         assert_eq!((pending.header("retry-after"), pending.body.len()), ("1", 0));
     }
     staff.get_html(&base).await.is(200).shows("The preview is being made");
     staff.get_html(&format!("/batches/{batch}")).await.is(200).shows("data-thumb");
-    assert_eq!((app.value(STATE), app.value(jobs)), ("pending".into(), "1".into()), "asking orders nothing twice");
+    assert_eq!(
+        (app.value(STATE), app.value(jobs)),
+        ("pending".into(), "1".into()),
+        "asking orders nothing twice"
+    );
     app.draw().await;
     assert_eq!(app.value(STATE), "made");
-    assert_eq!(picture(&staff, &format!("{base}/thumbnail")).await.dimensions(), (3, 2), "nothing is made larger");
+    assert_eq!(
+        picture(&staff, &format!("{base}/thumbnail")).await.dimensions(),
+        (3, 2),
+        "nothing is made larger"
+    );
 
     let known = staff.get(&format!("{base}/thumbnail")).await.is(200);
     let tag = known.header("etag");
@@ -195,13 +209,18 @@ async fn a_batch_is_found_by_the_text_of_its_documents() {
     let app = TestApp::start();
     let staff = app.staff().await;
     let (first, second) = (staff.make_batch("B-1").await, staff.make_batch("B-2").await);
-    let sheet = staff.store_id(&first, "release.pdf", &samples::pdf("Viscosity 7.5 released <b>by</b> O'Neil")).await;
+    let sheet =
+        staff.store_id(&first, "release.pdf", &samples::pdf("Viscosity 7.5 released <b>by</b> O'Neil")).await;
     staff.store(&second, "other.pdf", &samples::pdf("Nothing of note")).await;
     app.draw().await;
     let find = async |query: &str| staff.get_html(&format!("/batches?q={query}")).await.is(200);
     for query in ["viscosity", "VISCO", "7.5+viscosity", "O'Neil", "released+by"] {
         let found = find(query).await.shows(">B-1<").hides(">B-2<");
-        found.shows("release.pdf").shows("<mark>").shows(&format!("href=\"/attachments/{sheet}\"")).hides("<b>by</b>");
+        found
+            .shows("release.pdf")
+            .shows("<mark>")
+            .shows(&format!("href=\"/attachments/{sheet}\""))
+            .hides("<b>by</b>");
     }
     find("viscosity+note").await.hides(">B-1<").hides(">B-2<").shows("Nothing found");
     find("release.pdf").await.shows(">B-1<").hides("<mark>");
@@ -259,7 +278,8 @@ async fn what_another_site_has_is_not_there_at_all() {
     app.draw().await;
     let otto = app.new_user("otto", stillage::domain::access::Role::Staff, &["Elsewhere"]).await;
     let status = async |path: &str| -> [Answer; 2] { [otto.get(path).await, staff.get(path).await] };
-    for pattern in ["/attachments/{id}/thumbnail", "/attachments/{id}/pages/{n}", "/attachments/{id}/receipt"] {
+    for pattern in ["/attachments/{id}/thumbnail", "/attachments/{id}/pages/{n}", "/attachments/{id}/receipt"]
+    {
         let [foreign, own] = status(&target.address(pattern)).await;
         assert_eq!((foreign.status, own.status), (404, 200), "{pattern}");
     }

@@ -70,6 +70,13 @@ impl AttachmentPage {
         receipt.text()
     }
 
+    /// "2 more pages": those of a document that have no picture.
+    pub fn pages_beyond_text(&self) -> Option<String> {
+        let Viewer::Pdf { shown, .. } = self.viewer else { return None };
+        let beyond = self.file.pages? - i64::from(shown);
+        (beyond > 0).then(|| format::count(beyond, "more page", "more pages"))
+    }
+
     /// "3 of 12"
     pub fn position_text(&self) -> Option<String> {
         self.position.map(|(nth, of)| format!("{nth} of {of}"))
