@@ -24,17 +24,15 @@ pub fn jpeg() -> Vec<u8> {
 /// A PDF with this text in it.
 pub fn pdf(text: &str) -> Vec<u8> {
     let content = format!("BT /F1 12 Tf 20 100 Td ({text}) Tj ET");
-    format!(
-        "%PDF-1.4\n\
-         1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
-         2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
-         3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>endobj\n\
-         4 0 obj<</Length {}>>stream\n{content}\nendstream endobj\n\
-         5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n\
-         trailer<</Root 1 0 R>>\n%%EOF\n",
-        content.len()
-    )
-    .into_bytes()
+    let objects = [
+        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>"
+            .to_owned(),
+        format!("<</Length {}>>stream\n{content}\nendstream", content.len()),
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>".to_owned(),
+    ];
+    pdf_of_objects(&objects, "")
 }
 
 /// A PDF of exactly `length` bytes, its bytes all different enough to notice a shift.
