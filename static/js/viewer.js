@@ -23,9 +23,9 @@ if (stage) zoomable(stage, stage.querySelector("img"));
 
 function zoomable(stage, picture) {
   const level = document.querySelector("[data-zoom-level]");
-  const ratio = picture.height / picture.width;
+  const [given, ratio] = [Number(picture.getAttribute("width")), picture.getAttribute("height") / picture.getAttribute("width")];
   // A hundred percent is a pixel of the original to a pixel of the page.
-  const fullWidth = Number(stage.dataset.fullWidth) || picture.width;
+  const fullWidth = Number(stage.dataset.fullWidth) || given;
   let width = 0;
   let left = 0;
   let top = 0;
