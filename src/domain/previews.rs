@@ -46,8 +46,7 @@ pub struct Opened {
 
 /// What there is of a wanted picture.
 pub enum Found {
-    /// Boxed, because the other is nothing.
-    There(Box<Opened>),
+    There(Opened),
     /// It is being made.
     Pending,
 }
@@ -77,7 +76,7 @@ pub async fn open(app: &Arc<App>, actor: &Actor, id: Uuid, wanted: Preview) -> R
         };
         let mut first = vec![0; size.min(FIRST_BYTES) as usize];
         file.read_exact_at(&mut first, 0).map_err(Error::internal)?;
-        Ok(Some(Box::new(Opened { sha256, file, size, first })))
+        Ok(Some(Opened { sha256, file, size, first }))
     };
     if let Some(opened) = app.db.run_then(look_up, read).await? {
         return Ok(Found::There(opened));
@@ -95,7 +94,7 @@ pub async fn open(app: &Arc<App>, actor: &Actor, id: Uuid, wanted: Preview) -> R
 /// What a browser shows of a file.
 pub enum Shown {
     /// The file itself, for the browser's own viewer.
-    Document(attachments::Opened),
+    Document(Box<attachments::Opened>),
     Picture(Found),
 }
 
@@ -110,7 +109,7 @@ pub async fn show(app: &Arc<App>, actor: &Actor, id: Uuid) -> Result<Shown> {
     }
     let opened = attachments::open(app, actor, attachments::Name::Id(id)).await?;
     if opened.row.content_type == "application/pdf" {
-        Ok(Shown::Document(opened))
+        Ok(Shown::Document(Box::new(opened)))
     } else {
         Err(Error::NotFound)
     }

@@ -59,7 +59,7 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let body = [kind, data].concat();
+    let body = [&kind[..], data].concat();
     [&(data.len() as u32).to_be_bytes()[..], &body, &crc(&body).to_be_bytes()].concat()
 }
 
@@ -82,7 +82,7 @@ fn packed_zeros(edge: u32) -> (Vec<u8>, Vec<u8>) {
 /// The same stream under a header that claims 100 megapixels of eight bytes each.
 fn png_bomb(stream: &[u8]) -> Vec<u8> {
     let header = [&10_000u32.to_be_bytes()[..], &10_000u32.to_be_bytes(), &[16, 6, 0, 0, 0]].concat();
-    [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &header)[..], &chunk(b"IDAT", stream), &chunk(b"IEND", b"")]
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header)[..], &chunk(b"IDAT", stream), &chunk(b"IEND", b"")]
         .concat()
 }
 

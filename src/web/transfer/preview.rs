@@ -28,7 +28,7 @@ const RETRY_AFTER: u32 = 1;
 /// `GET /attachments/{id}/preview`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     Ok(match previews::show(&app, &by.actor, extract::id(&path)?).await? {
-        Shown::Document(opened) => download::answer(&req, opened, "inline"),
+        Shown::Document(opened) => download::answer(&req, *opened, "inline"),
         Shown::Picture(found) => answer(&req, found, Preview::Large),
     })
 }
@@ -73,7 +73,7 @@ fn answer(req: &HttpRequest, found: Found, what: Preview) -> HttpResponse {
     let Found::There(opened) = found else {
         return HttpResponse::Accepted().insert_header((header::RETRY_AFTER, RETRY_AFTER)).finish();
     };
-    let Opened { sha256, file, size, first } = *opened;
+    let Opened { sha256, file, size, first } = opened;
     let tag = EntityTag::new_strong(format!("{}-{}", hex::encode(sha256), what.name()));
     let is_known = match IfNoneMatch::parse(req) {
         Ok(IfNoneMatch::Any) => true,
