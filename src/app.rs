@@ -15,6 +15,7 @@ use crate::{
     domain::{auth::Passwords, sites, slots::Slots, throttle::Throttle},
     error::{Error, Result},
     metrics::Metrics,
+    render::Renderer,
     storage::{LocalStore, MarkerPolicy},
 };
 
@@ -30,6 +31,7 @@ pub struct App {
     pub passwords: Passwords,
     pub throttle: Throttle,
     pub slots: Slots,
+    pub renderer: Renderer,
     pub metrics: Metrics,
     /// Signs and encrypts session cookies; the same on every instance of one database.
     pub session_key: Vec<u8>,
@@ -78,6 +80,7 @@ impl App {
         let store =
             LocalStore::open(&config.upload_storage_path, store_id, policy).map_err(Error::internal)?;
         Ok(Arc::new(Self {
+            renderer: Renderer::new(config.render_program.clone()),
             config,
             db,
             store: Arc::new(store),

@@ -47,6 +47,9 @@ pub struct Config {
     pub metrics_token: Option<SecretString>,
     pub log_format: LogFormat,
     pub log_filter: String,
+    /// What runs as the child that makes previews: this program itself. No variable sets it; tests, which are another
+    /// program, do.
+    pub render_program: PathBuf,
     entries: Vec<Entry>,
 }
 
@@ -138,6 +141,8 @@ impl Config {
             metrics_token,
             log_format,
             log_filter,
+            // What runs now, even when an upgrade has put another file in its place.
+            render_program: "/proc/self/exe".into(),
             entries: read.entries,
         })
     }

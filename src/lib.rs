@@ -21,6 +21,7 @@
 //! | [`domain`] | use cases and rules; [`domain::access`] alone decides who may do what |
 //! | [`db`] | all SQL, and the private PostgreSQL of a first run |
 //! | [`storage`] | files on disk: staged, published, never overwritten |
+//! | [`render`] | pictures of files and the text of PDFs, made in a child process with bounds |
 //! | [`jobs`] | the queue, its worker, the schedule |
 //! | [`cli`] | one file per command |
 //! | [`error`], [`clock`], [`blocking`], [`telemetry`], [`metrics`] | leaves that all may use |
@@ -35,6 +36,7 @@ pub mod domain;
 pub mod error;
 pub mod jobs;
 pub mod metrics;
+pub mod render;
 pub mod storage;
 pub mod telemetry;
 pub mod web;

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod health;
 mod migrate;
+mod render;
 mod restore;
 mod serve;
 mod user;
@@ -65,6 +66,10 @@ enum Finding {
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    if let Some(media_type) = render::asked_for(arguments) {
+        return crate::render::child::main(&media_type);
+    }
     let Some(command) = Cli::parse().command else {
         return match Cli::command().print_long_help() {
             Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@ use diesel::{
     dsl::{AsSelect, InnerJoin, IntoBoxed, Select, sql},
     pg::Pg,
     prelude::*,
-    sql_types::{Bool, Text},
+    sql_types::{Bool, Nullable, Text},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,7 +27,7 @@ pub struct Filter {
     pub made_since: Option<DateTime<Utc>>,
     /// Only batches without a file.
     pub empty: bool,
-    /// Substring of number, product or a file's name.
+    /// Substring of number, product or a file's name, or words of a file's text.
     pub query: Option<String>,
     pub sort: Sort,
     /// Only what comes after this place in the order.
@@ -122,7 +122,13 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: usize) -> Result<Ve
             .bind::<Text, _>(patterns.files)
             .sql(" AND strpos(lower(original_name), ")
             .bind::<Text, _>(text)
-            .sql(") > 0 AND state NOT IN ('trashed', 'purged'))");
+            .sql(
+                ") > 0 AND state NOT IN ('trashed', 'purged')
+                 UNION ALL SELECT a.batch_id FROM attachment_texts t JOIN attachments a ON a.id = t.attachment_id
+                  WHERE a.state NOT IN ('trashed', 'purged') AND t.words @@ to_tsquery('simple', ",
+            )
+            .bind::<Nullable<Text>, _>(term.words())
+            .sql("))");
     Ok(ordered(filter, limit).filter(holds).load(conn)?)
 }
 

@@ -16,9 +16,9 @@ use uuid::Uuid;
 use super::{migrate::MIGRATIONS, schema};
 use crate::error::{Error, Result};
 
-/// Rows of these are worth nothing later: who was signed in signs in again, and a link to a new password is
-/// good for a day.
-pub const LEFT_OUT: &[&str] = &["sessions", "password_links"];
+/// Rows of these are worth nothing later: who was signed in signs in again, a link to a new password is good for
+/// a day, and previews and texts are made from the files once more.
+pub const LEFT_OUT: &[&str] = &["sessions", "password_links", "previews", "attachment_texts"];
 
 #[derive(Serialize, Deserialize)]
 struct Section {
@@ -111,6 +111,7 @@ fn frame(out: &mut dyn Write, bytes: &[u8]) -> io::Result<()> {
 pub struct Stored {
     pub id: Uuid,
     pub stored_name: String,
+    pub content_type: String,
     pub size_bytes: i64,
     pub sha256: Vec<u8>,
 }
@@ -124,7 +125,13 @@ pub fn stored_after(conn: &mut PgConnection, after: Uuid, limit: i64) -> Result<
         .filter(attachments::state.ne("purged"))
         .order(attachments::id)
         .limit(limit)
-        .select((attachments::id, attachments::stored_name, attachments::size_bytes, attachments::sha256))
+        .select((
+            attachments::id,
+            attachments::stored_name,
+            attachments::content_type,
+            attachments::size_bytes,
+            attachments::sha256,
+        ))
         .load(conn)?)
 }
 

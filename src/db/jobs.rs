@@ -37,24 +37,40 @@ pub fn enqueue(conn: &mut PgConnection, job: &NewJob<'_>) -> Result<bool> {
     Ok(diesel::insert_into(jobs::table).values(job).on_conflict_do_nothing().execute(conn)? > 0)
 }
 
-/// Takes the job that is due first, until `lease_until`. Jobs whose worker let its lease run out are due again.
+/// Which kinds of jobs a worker takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Kinds {
+    Only(&'static [&'static str]),
+    AllBut(&'static [&'static str]),
+}
+
+/// Takes the job of these kinds that is due first, until `lease_until`. Jobs whose worker let its lease run out are
+/// due again.
 pub fn claim(
     conn: &mut PgConnection,
     worker: Uuid,
+    kinds: Kinds,
     now: DateTime<Utc>,
     lease_until: DateTime<Utc>,
 ) -> Result<Option<JobRow>> {
+    let (only, named) = match kinds {
+        Kinds::Only(named) => (true, named),
+        Kinds::AllBut(named) => (false, named),
+    };
     Ok(sql_query(
         "UPDATE jobs SET state = 'running', leased_by = $1, lease_until = $3,
                 attempts = attempts + 1, updated_at = $2
          WHERE id = (SELECT id FROM jobs
-                     WHERE (state = 'waiting' AND run_at <= $2) OR (state = 'running' AND lease_until < $2)
+                     WHERE ((state = 'waiting' AND run_at <= $2) OR (state = 'running' AND lease_until < $2))
+                       AND (kind = ANY ($4)) = $5
                      ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)
          RETURNING id, kind, payload, attempts, max_attempts",
     )
     .bind::<sql_types::Uuid, _>(worker)
     .bind::<sql_types::Timestamptz, _>(now)
     .bind::<sql_types::Timestamptz, _>(lease_until)
+    .bind::<sql_types::Array<sql_types::Text>, _>(named)
+    .bind::<sql_types::Bool, _>(only)
     .get_result(conn)
     .optional()?)
 }

@@ -15,11 +15,13 @@ pub mod migrate;
 pub mod password_links;
 pub mod people;
 mod pool;
+pub mod previews;
 pub mod schema;
 pub mod search;
 pub mod sessions;
 pub mod settings;
 pub mod sites;
+pub mod text_search;
 pub mod users;
 
 use std::time::Duration;

@@ -1,5 +1,11 @@
 // @generated automatically by Diesel CLI.
 
+pub mod sql_types {
+    #[derive(diesel::query_builder::QueryId, diesel::sql_types::SqlType)]
+    #[diesel(postgres_type(name = "tsvector", schema = "pg_catalog"))]
+    pub struct Tsvector;
+}
+
 diesel::table! {
     attachment_copies (attachment_id, place) {
         attachment_id -> Uuid,
@@ -7,6 +13,17 @@ diesel::table! {
         state -> Text,
         verified_at -> Nullable<Timestamptz>,
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Tsvector;
+
+    attachment_texts (attachment_id) {
+        attachment_id -> Uuid,
+        body -> Text,
+        words -> Tsvector,
     }
 }
 
@@ -107,6 +124,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    previews (attachment_id) {
+        attachment_id -> Uuid,
+        state -> Text,
+        reason -> Text,
+        pages -> Nullable<Int4>,
+        pages_shown -> Int4,
+        width -> Nullable<Int4>,
+        height -> Nullable<Int4>,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     sessions (key_hash) {
         key_hash -> Bytea,
         user_id -> Uuid,
@@ -160,6 +190,7 @@ diesel::table! {
 }
 
 diesel::joinable!(attachment_copies -> attachments (attachment_id));
+diesel::joinable!(attachment_texts -> attachments (attachment_id));
 diesel::joinable!(attachments -> batches (batch_id));
 diesel::joinable!(audit_events -> attachments (attachment_id));
 diesel::joinable!(audit_events -> audit_seals (seal_id));
@@ -167,18 +198,21 @@ diesel::joinable!(audit_events -> batches (batch_id));
 diesel::joinable!(audit_events -> users (actor_id));
 diesel::joinable!(batches -> sites (site_id));
 diesel::joinable!(password_links -> users (user_id));
+diesel::joinable!(previews -> attachments (attachment_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(site_members -> sites (site_id));
 diesel::joinable!(site_members -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     attachment_copies,
+    attachment_texts,
     attachments,
     audit_events,
     audit_seals,
     batches,
     jobs,
     password_links,
+    previews,
     sessions,
     settings,
     site_members,

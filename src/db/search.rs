@@ -1,4 +1,5 @@
-//! Which batches hold a text: in their number, their product or the name of a file. The time must follow what
+//! Which batches hold a text: in their number, their product, the name of a file, or (as words) in the text of a
+//! document. The time must follow what
 //! is shown, not what is stored, whatever is searched for:
 //!
 //! - What few rows hold comes from the trigram indexes. These cost as much as the commonest trigram they are
@@ -14,11 +15,11 @@ use diesel::{
     QueryableByName,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid},
 };
 use uuid::Uuid;
 
-use super::like_anywhere;
+use super::{like_anywhere, text_search::words_query};
 use crate::error::Result;
 
 /// Below this many characters a trigram index is of no use.
@@ -42,6 +43,11 @@ impl Term {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// As a question for words of documents; `None` when there is no word in it.
+    pub fn words(&self) -> Option<String> {
+        words_query(&self.0)
     }
 
     /// Too short for the indexes and for the names of files.
@@ -110,6 +116,18 @@ pub fn hits(conn: &mut PgConnection, term: &Term) -> Result<Hits> {
         }
         few.extend(found.into_iter().map(|row| row.id));
     }
+    let found: Vec<Id> = sql_query(
+        "SELECT a.batch_id AS id FROM attachment_texts t JOIN attachments a ON a.id = t.attachment_id
+          WHERE t.words @@ to_tsquery('simple', $1) AND a.state NOT IN ('trashed', 'purged')
+          LIMIT $2",
+    )
+    .bind::<Nullable<Text>, _>(term.words())
+    .bind::<BigInt, _>(FEW + 1)
+    .load(conn)?;
+    if found.len() as i64 > FEW {
+        return Ok(Hits::Many(patterns));
+    }
+    few.extend(found.into_iter().map(|row| row.id));
     Ok(Hits::Few(few.into_iter().collect()))
 }
 
@@ -121,10 +139,14 @@ pub fn among(conn: &mut PgConnection, ids: &[Uuid], term: &Term) -> Result<HashS
             AND (strpos(lower(number || ' ' || product), $2) > 0
                  OR EXISTS (SELECT FROM attachments
                              WHERE batch_id = batches.id AND state NOT IN ('trashed', 'purged')
-                               AND strpos(lower(original_name), $2) > 0))",
+                               AND strpos(lower(original_name), $2) > 0)
+                 OR EXISTS (SELECT FROM attachments a JOIN attachment_texts t ON t.attachment_id = a.id
+                             WHERE a.batch_id = batches.id AND a.state NOT IN ('trashed', 'purged')
+                               AND t.words @@ to_tsquery('simple', $3)))",
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .bind::<Text, _>(term.as_str())
+    .bind::<Nullable<Text>, _>(term.words())
     .load(conn)?;
     Ok(found.into_iter().map(|row| row.id).collect())
 }

@@ -12,7 +12,12 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{self, attachments::LIVING, batches::Change},
+    db::{
+        self,
+        attachments::{LIVING, Located},
+        batches::Change,
+        previews::PreviewRow,
+    },
     error::{Error, Refusal, Result},
     storage::LocalStore,
 };
@@ -25,6 +30,8 @@ const ACTIVITY: i64 = 30;
 /// A file with all that its page shows.
 pub struct Whole {
     pub file: Found,
+    /// `None` when none were ever ordered.
+    pub preview: Option<PreviewRow>,
     pub newer: Option<(Uuid, String)>,
     pub older: Option<(Uuid, String)>,
     pub position: Option<(i64, i64)>,
@@ -48,9 +55,10 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Whole> {
             } else {
                 (None, None, None)
             };
+            let preview = db::previews::find(conn, id)?;
             let activity = db::audit::of_attachment(conn, id, ACTIVITY)?;
             let many_sites = db::sites::all(conn)?.len() > 1;
-            Ok(Whole { file, newer, older, position, activity, many_sites })
+            Ok(Whole { file, preview, newer, older, position, activity, many_sites })
         })
         .await
 }
@@ -87,15 +95,19 @@ pub async fn open(app: &Arc<App>, actor: &Actor, name: Name) -> Result<Opened> {
             Name::Id(id) => db::attachments::locate(conn, id)?,
             Name::Stored(name) => db::attachments::locate_by_stored_name(conn, &name)?,
         };
-        let located = located.ok_or(Error::NotFound)?;
-        authorize(&actor, Action::See, Resource::Site(located.site_id))?;
-        if !LIVING.contains(&located.row.state.as_str()) || located.batch_trashed_at.is_some() {
-            return Err(Error::NotFound);
-        }
-        readable(&located.row.state)?;
-        Ok(located.row)
+        to_hand_out(&actor, located.ok_or(Error::NotFound)?)
     };
     app.db.run_then(look_up, move |row| read_first(&store, row)).await
+}
+
+/// The row of a file whose bytes, or what was made of them, the actor may have.
+pub(super) fn to_hand_out(actor: &Actor, located: Located) -> Result<AttachmentRow> {
+    authorize(actor, Action::See, Resource::Site(located.site_id))?;
+    if !LIVING.contains(&located.row.state.as_str()) || located.batch_trashed_at.is_some() {
+        return Err(Error::NotFound);
+    }
+    readable(&located.row.state)?;
+    Ok(located.row)
 }
 
 fn read_first(store: &LocalStore, row: AttachmentRow) -> Result<Opened> {

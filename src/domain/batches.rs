@@ -1,5 +1,7 @@
 //! Production batches: made, looked at, closed, deleted and brought back.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use diesel::PgConnection;
 use serde_json::json;
@@ -12,13 +14,14 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{self, batch_list::Filter, batches::NewBatchRow, sites::Site},
+    db::{self, batch_list::Filter, batches::NewBatchRow, previews::PreviewRow, sites::Site, text_search},
     error::{Error, FieldError, Result},
 };
 
 pub use crate::db::{
     batch_list::{Place, Sort},
     batches::BatchRow,
+    text_search::{HIT_BEGIN, HIT_END, Hit},
 };
 
 /// Batches on one page of the list.
@@ -75,6 +78,8 @@ impl Details {
 /// A page of the list.
 pub struct List {
     pub rows: Vec<(BatchRow, String)>,
+    /// Files for which a search found a batch, where neither number nor product says why.
+    pub hits: Vec<Hit>,
     /// Where the next page starts, if there is one.
     pub next: Option<Place>,
     pub sites: Vec<Site>,
@@ -116,9 +121,22 @@ pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
             };
             let mut rows = db::batch_list::page(conn, &filter, PAGE + 1)?;
             let next = cut_to_page(&mut rows, PAGE, |(row, _)| wanted.sort.place_of(row));
-            Ok(List { rows, next, sites: sites::visible_in(conn, &actor)? })
+            let hits = match &filter.query {
+                Some(query) => text_search::hits(conn, &unexplained(&rows, query), query)?,
+                None => Vec::new(),
+            };
+            Ok(List { rows, hits, next, sites: sites::visible_in(conn, &actor)? })
         })
         .await
+}
+
+/// Batches that a search did not find by number or product.
+fn unexplained(rows: &[(BatchRow, String)], query: &str) -> Vec<Uuid> {
+    let query = query.to_lowercase();
+    rows.iter()
+        .filter(|(row, _)| !format!("{} {}", row.number, row.product).to_lowercase().contains(&query))
+        .map(|(row, _)| row.id)
+        .collect()
 }
 
 /// A batch with all that its page shows.
@@ -128,6 +146,8 @@ pub struct Whole {
     pub created_by: String,
     pub files: Vec<db::attachments::Found>,
     pub next_files: Option<files::Place>,
+    /// What there is to see of these files, by their ids.
+    pub previews: HashMap<Uuid, PreviewRow>,
     pub activity: Vec<EventRow>,
     pub many_sites: bool,
 }
@@ -148,8 +168,11 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> 
                 db::users::find(conn, batch.created_by)?.map_or_else(String::new, |user| user.display_name);
             let mut files = db::batch_files::page(conn, id, &wanted, FILES_PAGE as i64 + 1)?;
             let next_files = cut_to_page(&mut files, FILES_PAGE, |file| wanted.order.place_of(&file.row));
+            let ids: Vec<Uuid> = files.iter().map(|file| file.row.id).collect();
+            let previews = db::previews::of(conn, &ids)?;
+            let previews = previews.into_iter().map(|preview| (preview.attachment_id, preview)).collect();
             let activity = db::audit::of_batch(conn, id, ACTIVITY)?;
-            Ok(Whole { batch, site, created_by, files, next_files, activity, many_sites })
+            Ok(Whole { batch, site, created_by, files, next_files, previews, activity, many_sites })
         })
         .await
 }

@@ -5,7 +5,6 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -17,11 +16,14 @@ use super::{
     batches,
     content::{self, Type},
     kind::Kind,
+    previews,
     slots::Slot,
 };
 use crate::{
     app::App,
-    blocking, config,
+    blocking,
+    clock::Clock,
+    config,
     db::{
         self,
         attachments::{AttachmentRow, Found},
@@ -248,8 +250,8 @@ enum Outcome {
 /// Records a published file, or takes it back.
 async fn record(app: &App, actor: &Actor, row: AttachmentRow, published: Published) -> Result<Found> {
     let id = row.id;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    let outcome = app.db.run(move |conn| Ok(commit(conn, &actor, &row, now))).await;
+    let (actor, clock) = (actor.clone(), app.clock.clone());
+    let outcome = app.db.run(move |conn| Ok(commit(conn, &actor, &row, &clock))).await;
     match outcome {
         Ok(Outcome::Committed(found)) => {
             published.confirm();
@@ -272,7 +274,8 @@ async fn record(app: &App, actor: &Actor, row: AttachmentRow, published: Publish
     }
 }
 
-fn commit(conn: &mut PgConnection, actor: &Actor, row: &AttachmentRow, now: DateTime<Utc>) -> Outcome {
+fn commit(conn: &mut PgConnection, actor: &Actor, row: &AttachmentRow, clock: &Clock) -> Outcome {
+    let now = clock.now();
     let mut ready = false;
     let result = conn.transaction(|conn| {
         db::attachments::insert(conn, row)?;
@@ -284,6 +287,7 @@ fn commit(conn: &mut PgConnection, actor: &Actor, row: &AttachmentRow, now: Date
             "sha256": hex::encode(&row.sha256),
         });
         audit::record(conn, now, actor, "attachment.upload", subject, details)?;
+        previews::order(conn, clock, row.id, &row.content_type)?;
         // Last, because it locks the batch's row against other uploads until the commit. It also sees a batch
         // that was closed or deleted while the bytes were coming in.
         if !db::batches::count_into_open(conn, row.batch_id, Change::added(row), now)? {

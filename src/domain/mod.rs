@@ -20,6 +20,7 @@ pub mod labels;
 pub mod maintenance;
 pub mod password_links;
 pub mod people;
+pub mod previews;
 pub mod session_store;
 pub mod sites;
 pub mod slots;

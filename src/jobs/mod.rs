@@ -17,7 +17,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::maintenance,
+    domain::{maintenance, previews},
     error::{Error, Result},
 };
 
@@ -35,6 +35,8 @@ pub enum Job {
     SweepStaging,
     /// Compares the store with the database.
     Reconcile,
+    /// Draws a file and reads its text.
+    MakePreviews { attachment: Uuid },
 }
 
 impl Job {
@@ -44,6 +46,7 @@ impl Job {
             Self::ExpireSessions => "expire_sessions",
             Self::SweepStaging => "sweep_staging",
             Self::Reconcile => "reconcile",
+            Self::MakePreviews { .. } => "make_previews",
         }
     }
 
@@ -62,6 +65,7 @@ impl Job {
                 let report = maintenance::reconcile(app).await?;
                 tracing::info!(?report, "store and database compared");
             }
+            Self::MakePreviews { attachment } => previews::make(app, attachment).await?,
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Takes jobs one by one: claims for a short lease, prolongs it while the job runs, retries with growing
+//! Takes jobs, a few at once: claims for a short lease, prolongs it while the job runs, retries with growing
 //! pauses, gives up into the dead state, never holds a transaction meanwhile.
 
 use std::{sync::Arc, time::Duration};
@@ -10,7 +10,10 @@ use uuid::Uuid;
 use super::{Job, schedule};
 use crate::{
     app::App,
-    db::{self, jobs::JobRow},
+    db::{
+        self,
+        jobs::{JobRow, Kinds},
+    },
     domain::audit,
     error::{Error, Result},
 };
@@ -20,7 +23,12 @@ const LEASE: TimeDelta = TimeDelta::seconds(60);
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How often the queue is looked at. One indexed look-up; a notification would save nothing at this rate and
 /// cost a connection.
-const POLL: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(250);
+/// Jobs whose work is drawing in a child process.
+const DRAWING: &[&str] = &["make_previews"];
+/// What runs at once, each line on its own: many files to draw keep nothing else waiting, and the other way round.
+const LANES: &[Kinds] =
+    &[Kinds::AllBut(DRAWING), Kinds::AllBut(DRAWING), Kinds::Only(DRAWING), Kinds::Only(DRAWING)];
 /// How often the schedule is looked at.
 const SCHEDULE: Duration = Duration::from_secs(15);
 /// How often fresh events are sealed.
@@ -38,22 +46,22 @@ pub struct Worker {
 impl Worker {
     pub fn start(app: &Arc<App>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let loops = vec![
-            tokio::spawn(work(Arc::clone(app), stopped.clone())),
-            tokio::spawn(keep_schedule(Arc::clone(app), stopped.clone())),
-            tokio::spawn(keep_sealing(Arc::clone(app), stopped)),
-        ];
+        let work = LANES.iter().map(|&kinds| tokio::spawn(work(Arc::clone(app), kinds, stopped.clone())));
+        let schedule = tokio::spawn(keep_schedule(Arc::clone(app), stopped.clone()));
+        let sealing = tokio::spawn(keep_sealing(Arc::clone(app), stopped.clone()));
+        let loops = work.chain([schedule, sealing]).collect();
         Self { stop, loops }
     }
 
-    /// Lets the job in hand end, up to `limit`; what does not end in time is taken up by the next worker when
+    /// Lets the jobs in hand end, up to `limit`; what does not end in time is taken up by the next worker when
     /// its lease runs out.
     pub async fn stop(self, limit: Duration) {
         // An error only says that all loops ended before.
         let _ = self.stop.send(true);
+        let until = tokio::time::Instant::now() + limit;
         for handle in self.loops {
             let abort = handle.abort_handle();
-            if tokio::time::timeout(limit, handle).await.is_err() {
+            if tokio::time::timeout_at(until, handle).await.is_err() {
                 tracing::warn!("a job did not end in time and is left to its lease");
                 abort.abort();
             }
@@ -79,10 +87,10 @@ async fn keep_sealing(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn work(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+async fn work(app: Arc<App>, kinds: Kinds, mut stopped: watch::Receiver<bool>) {
     let worker = Uuid::now_v7();
     while !*stopped.borrow() {
-        match run_next(&app, worker).await {
+        match run_next(&app, worker, kinds).await {
             Ok(true) => {}
             Ok(false) => wait(POLL, &mut stopped).await,
             Err(error) => {
@@ -101,11 +109,10 @@ async fn wait(pause: Duration, stopped: &mut watch::Receiver<bool>) {
 }
 
 /// Runs the job that is due first; `false` when none is.
-async fn run_next(app: &Arc<App>, worker: Uuid) -> Result<bool> {
+async fn run_next(app: &Arc<App>, worker: Uuid, kinds: Kinds) -> Result<bool> {
     let now = app.clock.now();
-    let Some(row) = app.db.run(move |conn| db::jobs::claim(conn, worker, now, now + LEASE)).await? else {
-        return Ok(false);
-    };
+    let claimed = app.db.run(move |conn| db::jobs::claim(conn, worker, kinds, now, now + LEASE)).await?;
+    let Some(row) = claimed else { return Ok(false) };
     let id = row.id;
     let result = run_leased(app, worker, &row).await;
     let now = app.clock.now();

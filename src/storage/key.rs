@@ -11,6 +11,8 @@ pub const BATCHES: &str = "batches";
 pub const STAGING: &str = ".staging";
 /// Folder of unknown files that were moved aside.
 pub const TRASH: &str = ".trash";
+/// Folder of pictures that were made from files and can be made again.
+pub const PREVIEWS: &str = "previews";
 /// Ending of a staged upload.
 pub const PART: &str = "part";
 
@@ -57,6 +59,36 @@ pub(crate) fn staged(root: &Path, id: Uuid) -> PathBuf {
 
 pub(crate) fn trashed(root: &Path, stored_name: &str) -> PathBuf {
     root.join(TRASH).join(stored_name)
+}
+
+/// A picture that is made from a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preview {
+    /// At most this many pixels on its longest edge.
+    Thumbnail(u32),
+    /// A picture as its page shows it.
+    Large,
+    /// A page of a document, from 1.
+    Page(u32),
+}
+
+impl Preview {
+    /// The name of its file; another one for each.
+    pub fn name(self) -> String {
+        match self {
+            Self::Thumbnail(edge) => format!("{edge}.jpg"),
+            Self::Large => "large.jpg".to_owned(),
+            Self::Page(number) => format!("page-{number}.jpg"),
+        }
+    }
+}
+
+/// The folder of everything that was made from one file. The last two digits of an id are random, so that no
+/// folder grows large.
+pub fn previews_of(root: &Path, attachment: Uuid) -> PathBuf {
+    let id = attachment.simple().to_string();
+    root.join(PREVIEWS).join(&id[id.len() - 2..]).join(id)
 }
 
 fn sanitise(original: &str) -> String {

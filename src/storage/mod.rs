@@ -5,15 +5,17 @@
 //!   .stillage-store      the marker: which database this folder belongs to
 //!   .staging/            uploads on their way in; each is locked by the process that writes it
 //!   batches/             published files, `{uuid}_{name}`, never overwritten
+//!   previews/            pictures made from files, by the file's id; they can always be made again
 //!   .trash/              published files that nobody knew, moved aside by the reconciler
 //! ```
 //!
-//! All of it is on one filesystem, so that publishing is a rename.
+//! All of it but `previews/` must be on one filesystem, so that publishing is a rename.
 
 mod dir_sync;
 pub mod key;
 mod local;
 mod marker;
+mod previews;
 mod staging;
 
 pub use local::{Found, LocalStore, Published};

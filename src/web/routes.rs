@@ -10,7 +10,7 @@ use actix_web::{
 use super::{
     assets, health, monitor,
     pages::{account, admin, attachments, auth, batch_form, batches, files, labels, password, trash},
-    transfer::{archive, download, upload},
+    transfer::{archive, download, preview, upload},
 };
 
 /// Addresses that everybody may call and that carry no session.
@@ -47,7 +47,10 @@ pub fn map() -> Map {
         .at("/batches/{id}/label", |r| r.get(labels::one))
         .at("/attachments/{id}", |r| r.get(attachments::show))
         .at("/attachments/{id}/download", |r| r.get(download::original))
-        .at("/attachments/{id}/preview", |r| r.get(download::preview))
+        .at("/attachments/{id}/preview", |r| r.get(preview::show))
+        .at("/attachments/{id}/thumbnail", |r| r.get(preview::thumbnail))
+        .at("/attachments/{id}/pages/{n}", |r| r.get(preview::page))
+        .at("/attachments/{id}/receipt", |r| r.get(attachments::receipt))
         .at("/attachments/{id}/edit", |r| r.post(attachments::edit))
         .at("/attachments/{id}/delete", |r| r.post(attachments::delete))
         .at("/attachments/{id}/restore", |r| r.post(attachments::restore))

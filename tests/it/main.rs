@@ -10,5 +10,6 @@ mod demo;
 mod docs;
 mod embedded;
 mod jobs;
+mod render;
 mod support;
 mod web;

@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use diesel::Connection;
+use diesel::{Connection, PgConnection};
+use uuid::Uuid;
 
 use super::{Entry, Manifest, Report, check, name_in};
 use crate::{
     blocking,
+    clock::Clock,
     db::{self, dump},
+    domain::previews,
     error::{Error, Result},
     storage::{LocalStore, MarkerPolicy},
 };
@@ -77,7 +80,24 @@ fn rows(folder: &Path, manifest: &Manifest, url: &str) -> Result<()> {
     }
     db::migrate::run(&mut conn)?;
     let dump = File::open(folder.join(&manifest.database.path)).map_err(Error::internal)?;
-    conn.transaction(|conn| dump::read(conn, &mut BufReader::new(dump)))
+    conn.transaction(|conn| {
+        dump::read(conn, &mut BufReader::new(dump))?;
+        order_previews(conn)
+    })
+}
+
+/// Pictures and texts of the files are in no backup; jobs make them again.
+fn order_previews(conn: &mut PgConnection) -> Result<()> {
+    const STEP: i64 = 1000;
+    let (clock, mut after) = (Clock::default(), Uuid::nil());
+    loop {
+        let step = dump::stored_after(conn, after, STEP)?;
+        let Some(last) = step.last() else { return Ok(()) };
+        after = last.id;
+        for file in step {
+            previews::order(conn, &clock, file.id, &file.content_type)?;
+        }
+    }
 }
 
 /// Through staging, as every file comes in: hashed on the way, durable before it has its name.

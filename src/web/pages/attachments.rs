@@ -1,18 +1,26 @@
 //! The viewer of one file, what is said about it, and its way to the trash and back.
 
-use actix_web::{HttpRequest, http::StatusCode, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, ContentType},
+    },
+    web,
+};
 
 use super::{
     activity,
     auth::problem,
     batches::file_state,
-    frame, render, render_as, see_other,
+    frame, preview, render, render_as, see_other,
     view::{
-        attachments::{About, AttachmentPage, FileDetail, Preview},
+        attachments::{About, AttachmentPage, FileDetail},
         batches::BatchRef,
         file::{FileKind, FileRef, FileState},
         form::Field,
         frame::Place,
+        receipt::Receipt,
     },
 };
 use crate::{
@@ -27,6 +35,7 @@ use crate::{
         error::WebResult,
         extract::{self, CurrentUser, Parts, Posted},
         flash::Flash,
+        transfer::disposition,
     },
 };
 
@@ -37,7 +46,8 @@ pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path
 }
 
 fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
-    let Whole { file, newer, older, position, activity: events, many_sites } = whole;
+    let Whole { file, preview, newer, older, position, activity: events, many_sites } = whole;
+    let made = preview.as_ref();
     let mut frame = frame(req, by, file.row.original_name.as_str(), Place::Batches);
     frame.sites_shown = many_sites;
     let may = by.actor.may(Action::ManageFiles, Resource::Site(file.site_id)) && !file.batch_trashed;
@@ -46,12 +56,10 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
     let reference = |neighbour: Option<(_, String)>| neighbour.map(|(id, filename)| FileRef { id, filename });
     AttachmentPage {
         frame,
-        preview: match kind {
-            _ if file.batch_trashed => Preview::None,
-            FileKind::Photo => Preview::Picture,
-            FileKind::Pdf => Preview::Pdf,
-            FileKind::Other => Preview::None,
-        },
+        viewer: preview::viewer(&file.row.content_type, state.is_readable() && !file.batch_trashed, made),
+        preview_problem: made
+            .filter(|made| !made.reason.is_empty() && by.actor.may(Action::Administer, Resource::System))
+            .map(|made| made.reason.clone()),
         position,
         previous: reference(newer),
         next: reference(older),
@@ -70,7 +78,12 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
             kind,
             state,
             bytes: file.row.size_bytes,
-            pixels: file.row.width.zip(file.row.height).map(|(width, height)| (width.into(), height.into())),
+            pixels: file
+                .row
+                .width
+                .zip(file.row.height)
+                .map(|(width, height)| preview::upright((width.into(), height.into()), made)),
+            pages: made.and_then(|made| made.pages).map(i64::from),
             sha256: hex::encode(&file.row.sha256),
             uploaded_by: file.uploader,
             uploaded_at: file.row.uploaded_at,
@@ -100,6 +113,25 @@ pub async fn edit(req: HttpRequest, app: Parts, form: Posted, path: web::Path<St
         }
         Err(other) => Err(other.into()),
     }
+}
+
+/// `GET /attachments/{id}/receipt`: plain text to keep beside the file.
+pub async fn receipt(app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
+    let file = attachments::show(&app, &by.actor, extract::id(&path)?).await?.file;
+    let receipt = Receipt {
+        id: file.row.id,
+        filename: &file.row.original_name,
+        bytes: file.row.size_bytes,
+        sha256: &hex::encode(&file.row.sha256),
+        batch: &file.batch_number,
+        uploaded_by: &file.uploader,
+        uploaded_at: file.row.uploaded_at,
+    };
+    let name = format!("{}.receipt.txt", file.row.original_name);
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::plaintext())
+        .insert_header((header::CONTENT_DISPOSITION, disposition::value("attachment", &name)))
+        .body(receipt.text() + "\n"))
 }
 
 /// `POST /attachments/{id}/delete`

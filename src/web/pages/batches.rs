@@ -1,11 +1,13 @@
 //! The list of batches, one batch, and what can be done to it.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, web};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    activity, frame, render, see_other,
+    activity, frame, preview, render, search, see_other,
     view::{
         batches::{
             BatchFilters, BatchHead, BatchList, BatchPage, BatchRow, BatchStatus, FilesView, Order, Period,
@@ -21,9 +23,10 @@ use crate::{
     domain::{
         access::{Action, Resource},
         attachments::Found,
-        batches::{self, BatchRow as Row, Sort, Wanted, Whole},
+        batches::{self, BatchRow as Row, Hit, Sort, Wanted, Whole},
         content, files,
         kind::Kind,
+        previews::PreviewRow,
         sites::Site,
     },
     error::{Error, Result},
@@ -95,7 +98,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
     frame.sites_shown = list.sites.len() > 1;
     render(&BatchList {
         frame,
-        rows: list.rows.into_iter().map(|(row, site)| list_row(row, site)).collect(),
+        rows: list.rows.into_iter().map(|(row, site)| list_row(row, site, &list.hits)).collect(),
         filters,
         can_create: list
             .sites
@@ -108,8 +111,9 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
     })
 }
 
-fn list_row(row: Row, site: String) -> BatchRow {
+fn list_row(row: Row, site: String, hits: &[Hit]) -> BatchRow {
     BatchRow {
+        hit: hits.iter().find(|hit| hit.batch_id == row.id).map(search::hit),
         id: row.id,
         status: status(&row),
         photos: row.pictures_count,
@@ -218,7 +222,7 @@ fn page(
     view: FilesView,
     filters: FileFilters,
 ) -> Result<BatchPage> {
-    let Whole { batch, site, created_by, files, next_files, activity: events, many_sites } = whole;
+    let Whole { batch, site, created_by, files, next_files, previews, activity: events, many_sites } = whole;
     let mut frame = frame(req, by, batch.number.as_str(), Place::Batches);
     frame.sites_shown = many_sites;
     let status = status(&batch);
@@ -237,7 +241,7 @@ fn page(
         },
         view,
         filters,
-        files: files.into_iter().map(file_row).collect(),
+        files: files.into_iter().map(|file| file_row(file, &previews)).collect(),
         more_files_url,
         activity: activity(events, false),
         can_upload: is_open && may(Action::ManageFiles),
@@ -263,8 +267,11 @@ fn page(
     })
 }
 
-fn file_row(found: Found) -> FileRow {
+fn file_row(found: Found, previews: &HashMap<Uuid, PreviewRow>) -> FileRow {
+    let state = file_state(&found.row.state);
+    let is_readable = state.is_readable() && !found.batch_trashed;
     FileRow {
+        thumb: preview::thumb(&found.row.content_type, is_readable, previews.get(&found.row.id)),
         id: found.row.id,
         kind: FileKind::of(&found.row.content_type),
         said: Kind::of_row(&found.row.kind),
@@ -273,7 +280,7 @@ fn file_row(found: Found) -> FileRow {
         bytes: found.row.size_bytes,
         uploaded_by: found.uploader,
         uploaded_at: found.row.uploaded_at,
-        state: file_state(&found.row.state),
+        state,
     }
 }
 

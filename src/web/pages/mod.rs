@@ -9,6 +9,8 @@ pub mod batches;
 pub mod files;
 pub mod labels;
 pub mod password;
+mod preview;
+mod search;
 pub mod trash;
 pub mod view;
 

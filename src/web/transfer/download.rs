@@ -10,7 +10,6 @@ use actix_web::{
 use super::{body::FileBody, disposition};
 use crate::{
     domain::attachments::{self, AttachmentRow, Name, Opened},
-    error::Error,
     web::{
         error::WebResult,
         extract::{self, CurrentUser, Parts},
@@ -18,7 +17,7 @@ use crate::{
 };
 
 /// What a user's file may do when a browser opens it: nothing.
-const FILE_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; \
+pub(super) const FILE_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; \
     frame-ancestors 'self'";
 
 /// `GET /attachments/{id}/download`
@@ -38,14 +37,8 @@ pub async fn by_stored_name(
     Ok(answer(&req, opened, "attachment"))
 }
 
-/// `GET /attachments/{id}/preview`: pictures and PDFs, shown in place under a sandbox.
-pub async fn preview(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
-    let opened = attachments::open(&app, &by.actor, Name::Id(extract::id(&path)?)).await?;
-    let shows = opened.row.content_type.starts_with("image/") || opened.row.content_type == "application/pdf";
-    if shows { Ok(answer(&req, opened, "inline")) } else { Err(Error::NotFound.into()) }
-}
-
-fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
+/// An opened file, whole or in part; `kind` is `attachment`, or `inline` for what is shown in place.
+pub(super) fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
     let Opened { row, file, first } = opened;
     let size = row.size_bytes as u64;
     let etag = EntityTag::new_strong(hex::encode(&row.sha256));

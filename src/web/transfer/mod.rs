@@ -4,5 +4,6 @@ pub mod archive;
 pub mod body;
 pub mod disposition;
 pub mod download;
+pub mod preview;
 pub mod upload;
 pub mod zip;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use stillage::{
-    db::jobs::{self, NewJob},
+    db::jobs::{self, Kinds, NewJob},
     jobs::{Job, Worker, schedule},
 };
 use uuid::Uuid;
@@ -122,7 +122,7 @@ async fn a_comparison_without_a_store_is_repeated_when_the_store_is_back() {
 
 fn claim(app: &TestApp, worker: Uuid) -> Option<jobs::JobRow> {
     let now = app.app.clock.now();
-    jobs::claim(&mut app.database.connect(), worker, now, lease(now)).unwrap()
+    jobs::claim(&mut app.database.connect(), worker, Kinds::AllBut(&[]), now, lease(now)).unwrap()
 }
 
 fn lease(now: DateTime<Utc>) -> DateTime<Utc> {

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use actix_web::dev::ServerHandle;
@@ -20,6 +21,7 @@ use stillage::{
         access::{Actor, Role},
         users,
     },
+    jobs::Worker,
     web,
 };
 use tempfile::TempDir;
@@ -27,7 +29,8 @@ use uuid::Uuid;
 
 use super::{Client, Database, PASSWORD, eventually};
 
-/// Dropping it stops the server, and fails the test if it left a job or a staged file behind.
+/// Dropping it stops the server, and fails the test if it left a job or a staged file behind. No worker runs, so that
+/// an upload's previews wait to be drawn: these jobs may be left.
 pub struct TestApp {
     pub app: Arc<App>,
     pub address: SocketAddr,
@@ -36,6 +39,9 @@ pub struct TestApp {
     // Last, so that nobody is connected any more when it is dropped.
     pub database: Database,
 }
+
+/// Previews that nobody has begun to draw.
+const TO_DRAW: &str = "kind = 'make_previews' AND state = 'waiting' AND attempts = 0";
 
 /// What there is of files: rows, published files, staged files.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,13 +62,15 @@ impl TestApp {
         let uploads = TempDir::with_prefix("stillage-it-uploads-").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let config = Config::from_lookup(|name| match name {
+        let mut config = Config::from_lookup(|name| match name {
             "DATABASE_URL" => Some(database.url.clone()),
             "UPLOAD_STORAGE_PATH" => Some(uploads.path().join("store").display().to_string()),
             "BIND_ADDRESS" => Some(address.to_string()),
             _ => environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
         })
         .unwrap();
+        // The tests are another program than the one that can draw.
+        config.render_program = env!("CARGO_BIN_EXE_stillage").into();
         let app = App::assemble(config, database.url.clone(), None, Clock::default(), 3).unwrap();
         let server = Some(serve(&app, listener));
         Self { app, address, server, uploads, database }
@@ -125,8 +133,34 @@ impl TestApp {
         rows.into_iter().next().unwrap().value
     }
 
+    /// The plan of a query, line by line.
+    pub fn plan(&self, sql: &str) -> String {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+            line: String,
+        }
+        let rows: Vec<Row> = sql_query(format!("EXPLAIN {sql}")).load(&mut self.database.connect()).unwrap();
+        rows.into_iter().map(|row| row.line).collect::<Vec<_>>().join("\n")
+    }
+
     pub fn execute(&self, sql: &str) {
         self.database.connect().batch_execute(sql).unwrap();
+    }
+
+    /// Lets a worker draw what waits to be drawn.
+    pub async fn draw(&self) {
+        let worker = Worker::start(&self.app);
+        let until = Instant::now() + Duration::from_secs(120);
+        while self.value("SELECT count(*) FROM jobs WHERE kind = 'make_previews'") != "0" {
+            assert!(
+                Instant::now() < until,
+                "never drawn: {}",
+                self.value("SELECT last_error FROM jobs LIMIT 1")
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        worker.stop(Duration::from_secs(20)).await;
     }
 
     /// The store's folder.
@@ -174,7 +208,8 @@ impl Drop for TestApp {
         // An upload that was broken off ends on its own thread.
         eventually("no staged file is left", || names_in(&self.store().join(".staging")).is_empty());
         self.database.give_back();
-        assert_eq!(self.value("SELECT count(*) FROM jobs"), "0", "jobs were left behind");
+        let left = format!("SELECT count(*) FROM jobs WHERE NOT ({TO_DRAW})");
+        assert_eq!(self.value(&left), "0", "jobs were left behind");
     }
 }
 

@@ -41,6 +41,10 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("GET", "/attachments/{id}/download", [200, 200, 200, 404]),
     ("GET", "/attachments/{id}/preview", [200, 200, 200, 404]),
     ("POST", "/attachments/{id}/edit", [403, 303, 303, 404]),
+    // Nothing is drawn yet.
+    ("GET", "/attachments/{id}/thumbnail", [202, 202, 202, 404]),
+    ("GET", "/attachments/{id}/pages/{n}", [202, 202, 202, 404]),
+    ("GET", "/attachments/{id}/receipt", [200, 200, 200, 404]),
     ("POST", "/attachments/{id}/delete", [403, 303, 303, 404]),
     ("POST", "/attachments/{id}/restore", [403, 303, 303, 404]),
     ("GET", "/trash", [200; 4]),

@@ -27,7 +27,7 @@ async fn a_file_goes_to_the_trash_and_comes_back() {
     staff.get_html(&format!("/batches/{batch}")).await.is(200).hides(&format!("href=\"{page}\""));
     staff.get_html("/trash").await.is(200).shows("photo.png");
     staff.get_html(&page).await.is(200).shows("This file is in the trash");
-    for gone in ["download", "preview"] {
+    for gone in ["download", "preview", "thumbnail"] {
         staff.get(&format!("{page}/{gone}")).await.is(404);
     }
     for _ in 0..2 {
@@ -98,4 +98,17 @@ async fn the_page_leads_to_the_files_beside_it() {
     let page = staff.get_html(&format!("/attachments/{}", ids[1])).await.is(200);
     let page = page.shows(&format!("/attachments/{}\"", ids[0])).shows(&format!("/attachments/{}\"", ids[2]));
     page.shows("second.png").shows("stan").shows("3 × 2");
+}
+
+#[tokio::test]
+async fn a_receipt_says_what_was_stored() {
+    let app = TestApp::start();
+    let staff = app.staff().await;
+    let (batch, bytes) = (staff.make_batch("B-1").await, samples::pdf("slip"));
+    let file = staff.store_id(&batch, "März.pdf", &bytes).await;
+    let receipt = staff.get(&format!("/attachments/{file}/receipt")).await.is(200);
+    assert_eq!(receipt.header("content-type"), "text/plain; charset=utf-8");
+    assert!(receipt.header("content-disposition").contains("M%C3%A4rz.pdf.receipt.txt"));
+    let receipt = receipt.shows(&format!("Receipt {file}")).shows("File: März.pdf").shows("Batch: B-1");
+    receipt.shows(&samples::sha256(&bytes)).shows(&format!("{} bytes", bytes.len())).shows("Added by: stan");
 }

@@ -18,6 +18,7 @@ mod links;
 mod many;
 mod people;
 mod people_list;
+mod previews;
 mod refusals;
 mod session;
 mod sites;
@@ -112,7 +113,7 @@ impl Target {
             ("/admin/sites/", &self.site),
         ];
         let id = ids.iter().find(|(begin, _)| pattern.starts_with(begin)).map_or(&self.batch, |(_, id)| *id);
-        pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name)
+        pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name).replace("{n}", "1")
     }
 
     /// A well-formed write to any address, with the given token in its form.

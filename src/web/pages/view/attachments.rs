@@ -10,6 +10,8 @@ use super::file::{FileKind, FileRef, FileState};
 use super::form::Field;
 use super::format;
 use super::frame::Frame;
+use super::preview::Viewer;
+use super::receipt::Receipt;
 use crate::domain::kind::Kind;
 
 #[derive(Template)]
@@ -19,7 +21,9 @@ pub struct AttachmentPage {
     pub batch: BatchRef,
     pub file: FileDetail,
     pub about: About,
-    pub preview: Preview,
+    pub viewer: Viewer,
+    /// Why there is no preview, or not all of it: for admins.
+    pub preview_problem: Option<String>,
     /// Which file of its batch this is, from 1, and of how many; `None` when that is not known or it is in the trash.
     pub position: Option<(i64, i64)>,
     /// Its neighbours in the order of the batch's page.
@@ -49,6 +53,8 @@ pub struct FileDetail {
     pub bytes: i64,
     /// Width and height in pixels, of a picture whose size is known.
     pub pixels: Option<(i64, i64)>,
+    /// Of a document, once they are counted.
+    pub pages: Option<i64>,
     /// 64 hexadecimal digits.
     pub sha256: String,
     pub uploaded_by: String,
@@ -56,43 +62,31 @@ pub struct FileDetail {
     pub state: FileState,
 }
 
-/// What `/attachments/{id}/preview` gives.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Preview {
-    /// A picture, shown in the page.
-    Picture,
-    /// A PDF, opened in a tab of its own: phones show no PDF in a frame, and `frame-ancestors 'none'` stays as it is.
-    Pdf,
-    /// Nothing that is safe to show.
-    None,
-}
-
 impl AttachmentPage {
-    pub fn is_picture(&self) -> bool {
-        self.preview == Preview::Picture && self.file.state.is_readable()
-    }
-
-    pub fn is_pdf(&self) -> bool {
-        self.preview == Preview::Pdf && self.file.state.is_readable()
-    }
-
     pub fn is_trashed(&self) -> bool {
         self.file.state == FileState::Trashed
     }
 
     /// What can be kept beside the file to check it later.
     pub fn receipt(&self) -> String {
-        let file = &self.file;
-        format!(
-            "Receipt {}\nFile: {}\nSize: {}\nSHA-256: {}\nBatch: {}\nAdded by: {}\nStored: {}",
-            file.id,
-            format::shown_name(&file.filename),
-            format::exact_size(file.bytes),
-            file.sha256,
-            self.batch.number,
-            file.uploaded_by,
-            format::rfc3339(file.uploaded_at),
-        )
+        let FileDetail { id, filename, bytes, sha256, uploaded_by, uploaded_at, .. } = &self.file;
+        let receipt = Receipt {
+            id: *id,
+            filename,
+            bytes: *bytes,
+            sha256,
+            batch: &self.batch.number,
+            uploaded_by,
+            uploaded_at: *uploaded_at,
+        };
+        receipt.text()
+    }
+
+    /// "2 more pages": those of a document that have no picture.
+    pub fn pages_beyond_text(&self) -> Option<String> {
+        let Viewer::Pdf { shown, .. } = self.viewer else { return None };
+        let beyond = self.file.pages? - i64::from(shown);
+        (beyond > 0).then(|| format::count(beyond, "more page", "more pages"))
     }
 
     /// "3 of 12"
@@ -117,8 +111,10 @@ impl FileDetail {
         format::hash_groups(&self.sha256)
     }
 
-    /// "4032 × 3024"
-    pub fn pixels_text(&self) -> Option<String> {
-        self.pixels.map(|(width, height)| format!("{width} × {height}"))
+    /// "4032 × 3024", or "12 pages"
+    pub fn extent_text(&self) -> Option<String> {
+        self.pixels
+            .map(|(width, height)| format!("{width} × {height}"))
+            .or_else(|| self.pages.map(|pages| format::count(pages, "page", "pages")))
     }
 }

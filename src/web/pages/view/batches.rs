@@ -10,6 +10,7 @@ use super::files::FileFilters;
 use super::form::{Field, SiteOption};
 use super::format;
 use super::frame::Frame;
+use super::search::SearchHit;
 
 #[derive(Template)]
 #[template(path = "batches/list.html")]
@@ -39,6 +40,8 @@ pub struct BatchRow {
     pub bytes: i64,
     pub last_activity: DateTime<Utc>,
     pub status: BatchStatus,
+    /// A file for which it was found, when neither number nor product says why.
+    pub hit: Option<SearchHit>,
 }
 
 /// What the list was asked for, as it stands in the address.

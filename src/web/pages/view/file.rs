@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::format;
+use super::preview::Thumb;
 use crate::domain::kind::Kind;
 
 /// One file in a batch's gallery or table.
@@ -18,6 +19,7 @@ pub struct FileRow {
     pub uploaded_by: String,
     pub uploaded_at: DateTime<Utc>,
     pub state: FileState,
+    pub thumb: Thumb,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

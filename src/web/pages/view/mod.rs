@@ -15,7 +15,7 @@
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
 //! | [`labels`] | printable labels |
-//! | [`activity`], [`device`], [`mod@file`], [`files`], [`form`], [`mod@format`] | pieces that several pages share |
+//! | [`activity`], [`device`], [`mod@file`], [`files`], [`preview`], [`receipt`], [`search`], [`form`], [`mod@format`] | pieces that several pages share |
 
 pub mod account;
 pub mod activity;
@@ -32,5 +32,8 @@ pub mod format;
 pub mod frame;
 pub mod labels;
 pub mod people;
+pub mod preview;
+pub mod receipt;
+pub mod search;
 pub mod sites;
 pub mod trash;

@@ -1,0 +1,2 @@
+DROP TABLE attachment_texts;
+DROP TABLE previews;

@@ -1,0 +1,104 @@
+//! What browsers show of files: pictures that were made from them, and PDFs as they are, under a sandbox.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ETag, EntityTag, Header, IfNoneMatch},
+    web,
+};
+use serde::Deserialize;
+
+use super::{
+    body::FileBody,
+    download::{self, FILE_POLICY},
+};
+use crate::{
+    domain::previews::{self, Found, Opened, Shown},
+    error::Error,
+    render,
+    storage::key::Preview,
+    web::{
+        error::WebResult,
+        extract::{self, CurrentUser, Parts},
+    },
+};
+
+/// When to ask again for what is being made, in seconds.
+const RETRY_AFTER: u32 = 1;
+
+/// `GET /attachments/{id}/preview`
+pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
+    Ok(match previews::show(&app, &by.actor, extract::id(&path)?).await? {
+        Shown::Document(opened) => download::answer(&req, *opened, "inline"),
+        Shown::Picture(found) => answer(&req, found, Preview::Large),
+    })
+}
+
+#[derive(Deserialize)]
+pub struct ThumbnailQuery {
+    #[serde(default)]
+    size: String,
+}
+
+/// `GET /attachments/{id}/thumbnail?size=`: the smallest that has as many pixels on its longest edge, or the largest.
+pub async fn thumbnail(
+    req: HttpRequest,
+    app: Parts,
+    by: CurrentUser,
+    path: web::Path<String>,
+    query: web::Query<ThumbnailQuery>,
+) -> WebResult {
+    let wanted = Preview::Thumbnail(edge(&query.size));
+    Ok(answer(&req, previews::open(&app, &by.actor, extract::id(&path)?, wanted).await?, wanted))
+}
+
+/// `GET /attachments/{id}/pages/{n}`: a page of a PDF as a picture, from 1.
+pub async fn page(
+    req: HttpRequest,
+    app: Parts,
+    by: CurrentUser,
+    path: web::Path<(String, String)>,
+) -> WebResult {
+    let (id, number) = path.into_inner();
+    let wanted = Preview::Page(number.parse().map_err(|_| Error::NotFound)?);
+    Ok(answer(&req, previews::open(&app, &by.actor, extract::id(&id)?, wanted).await?, wanted))
+}
+
+fn edge(size: &str) -> u32 {
+    let [smallest, .., largest] = render::THUMBNAILS;
+    let size = size.parse().unwrap_or(smallest);
+    render::THUMBNAILS.into_iter().find(|&edge| edge >= size).unwrap_or(largest)
+}
+
+fn answer(req: &HttpRequest, found: Found, what: Preview) -> HttpResponse {
+    let Found::There(opened) = found else {
+        return HttpResponse::Accepted().insert_header((header::RETRY_AFTER, RETRY_AFTER)).finish();
+    };
+    let Opened { sha256, file, size, first } = opened;
+    let tag = EntityTag::new_strong(format!("{}-{}", hex::encode(sha256), what.name()));
+    let is_known = match IfNoneMatch::parse(req) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
+        Err(_) => false,
+    };
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header(ETag(tag))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, FILE_POLICY))
+        .insert_header((header::CONTENT_TYPE, "image/jpeg"));
+    if is_known { response.finish() } else { response.body(FileBody::new(file, first, 0, size)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_size_gives_one_there_is() {
+        let table =
+            [("", 320), ("1", 320), ("320", 320), ("321", 640), ("9999", 640), ("-1", 320), ("x", 320)];
+        for (size, expected) in table {
+            assert_eq!(edge(size), expected, "{size}");
+        }
+    }
+}
