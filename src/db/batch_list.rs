@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     batches::BatchRow,
     schema::{batches, sites},
-    search::{self, Hits, Term},
+    search::{self, Term},
 };
 use crate::error::Result;
 
@@ -83,7 +83,7 @@ extern "SQL" {
 pub type Listed = (BatchRow, String);
 
 /// How far along the order batches are looked at one by one for what many of them hold.
-const WALKS: [usize; 2] = [100, 1000];
+const WALKS: [usize; 2] = [64, 1024];
 
 /// Up to `limit` living batches with the name of their site. A place that is not of the order is ignored.
 pub fn page(conn: &mut PgConnection, filter: &Filter, limit: usize) -> Result<Vec<Listed>> {
@@ -97,10 +97,21 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: usize) -> Result<Ve
             .sql(") > 0");
         return Ok(ordered(filter, limit).filter(holds).load(conn)?);
     }
-    let patterns = match search::hits(conn, &term)? {
-        Hits::Few(ids) => return Ok(ordered(filter, limit).filter(batches::id.eq_any(ids)).load(conn)?),
-        Hits::Many(patterns) => patterns,
-    };
+    let search::Hits { themselves, by_files, patterns } = search::hits(conn, &term)?;
+    match (themselves, by_files) {
+        (Some(mut ids), Some(by_files)) => {
+            ids.extend(by_files);
+            return Ok(ordered(filter, limit).filter(batches::id.eq_any(ids)).load(conn)?);
+        }
+        (None, Some(by_files)) => {
+            let holds = sql::<Bool>("strpos(lower(batches.number || ' ' || batches.product), ")
+                .bind::<Text, _>(text)
+                .sql(") > 0");
+            let query = ordered(filter, limit).filter(holds.or(batches::id.eq_any(by_files)));
+            return Ok(query.load(conn)?);
+        }
+        (_, None) => {}
+    }
     for walk in WALKS {
         let mut rows: Vec<Listed> = ordered(filter, walk).load(conn)?;
         let is_whole = rows.len() < walk;
@@ -156,7 +167,8 @@ fn ordered(filter: &Filter, limit: usize) -> Ordered {
         query = query.filter(batches::created_at.ge(since));
     }
     if filter.empty {
-        query = query.filter(batches::files_count.eq(0));
+        // In so many words, so that the planner sees that the index of empty ones is enough.
+        query = query.filter(sql::<Bool>("batches.files_count = 0"));
     }
     // Two columns that fall or rise together, so that one index serves the order and the place in it: it starts
     // at the first condition, and the second drops the few before the place.

@@ -1,6 +1,5 @@
-//! Which batches hold a text: in their number, their product, the name of a file, or (as words) in the text of a
-//! document. The time must follow what
-//! is shown, not what is stored, whatever is searched for:
+//! Which batches hold a text: in their number, their product, the name of a file, or, as words, in the text of a
+//! document. The time must follow what is shown, not what is stored, whatever is searched for:
 //!
 //! - What few rows hold comes from the trigram indexes. These cost as much as the commonest trigram they are
 //!   asked for, so that only a [`fragment`] that tells much is looked up, and the rest compared.
@@ -28,8 +27,10 @@ const TRIGRAM: usize = 3;
 const FRAGMENT: usize = 5;
 /// The newest names; they show what names have in common.
 const SAMPLE: i64 = 100;
-/// More rows than this are many.
-const FEW: i64 = 1000;
+/// More batches than this are many: they are met soon along the order.
+const FEW_BATCHES: usize = 200;
+/// More files than this are many. To ask batches for theirs along the order costs more.
+const FEW_FILES: usize = 1000;
 
 /// A text as it is searched for.
 #[derive(Clone, Debug)]
@@ -56,14 +57,16 @@ impl Term {
     }
 }
 
-/// The batches that hold a term.
-pub enum Hits {
-    Few(Vec<Uuid>),
-    Many(Patterns),
+/// The batches that hold a term, as far as few rows do; `None` where many do.
+pub struct Hits {
+    /// In their number or product.
+    pub themselves: Option<Vec<Uuid>>,
+    /// In the name or the text of a file.
+    pub by_files: Option<Vec<Uuid>>,
+    pub patterns: Patterns,
 }
 
 /// What `LIKE` looks up in the index of batches and in that of files.
-#[derive(Clone)]
 pub struct Patterns {
     pub batches: String,
     pub files: String,
@@ -88,47 +91,53 @@ pub fn hits(conn: &mut PgConnection, term: &Term) -> Result<Hits> {
     let newest_files = "SELECT lower(original_name) AS name FROM attachments ORDER BY id DESC LIMIT $1";
     let patterns =
         Patterns { batches: pattern(conn, newest_batches, term)?, files: pattern(conn, newest_files, term)? };
-
-    let mut few = HashSet::new();
-    let look_ups = [
-        (
-            &patterns.batches,
-            "SELECT id FROM batches
-              WHERE lower(number || ' ' || product) LIKE $1 AND strpos(lower(number || ' ' || product), $2) > 0
-              LIMIT $3",
-        ),
-        (
-            &patterns.files,
-            "SELECT batch_id AS id FROM attachments
-              WHERE lower(original_name) LIKE $1 AND strpos(lower(original_name), $2) > 0
-                AND state NOT IN ('trashed', 'purged')
-              LIMIT $3",
-        ),
-    ];
-    for (pattern, look_up) in look_ups {
-        let found: Vec<Id> = sql_query(look_up)
-            .bind::<Text, _>(pattern)
-            .bind::<Text, _>(term.as_str())
-            .bind::<BigInt, _>(FEW + 1)
-            .load(conn)?;
-        if found.len() as i64 > FEW {
-            return Ok(Hits::Many(patterns.clone()));
-        }
-        few.extend(found.into_iter().map(|row| row.id));
+    let batches = "SELECT id FROM batches
+        WHERE lower(number || ' ' || product) LIKE $1 AND strpos(lower(number || ' ' || product), $2) > 0
+        LIMIT $3";
+    let files = "SELECT batch_id AS id FROM attachments
+        WHERE lower(original_name) LIKE $1 AND strpos(lower(original_name), $2) > 0
+          AND state NOT IN ('trashed', 'purged')
+        LIMIT $3";
+    let themselves = look_up(conn, batches, &patterns.batches, term, FEW_BATCHES)?;
+    let mut by_files = look_up(conn, files, &patterns.files, term, FEW_FILES)?;
+    if let Some(by_names) = by_files.take() {
+        by_files = by_texts(conn, term)?.map(|by_texts| by_names.into_iter().chain(by_texts).collect());
     }
+    Ok(Hits { themselves, by_files, patterns })
+}
+
+/// The batches of documents with the words of a term, if these are few.
+fn by_texts(conn: &mut PgConnection, term: &Term) -> Result<Option<Vec<Uuid>>> {
+    let Some(words) = term.words() else { return Ok(Some(Vec::new())) };
     let found: Vec<Id> = sql_query(
         "SELECT a.batch_id AS id FROM attachment_texts t JOIN attachments a ON a.id = t.attachment_id
           WHERE t.words @@ to_tsquery('simple', $1) AND a.state NOT IN ('trashed', 'purged')
           LIMIT $2",
     )
-    .bind::<Nullable<Text>, _>(term.words())
-    .bind::<BigInt, _>(FEW + 1)
+    .bind::<Text, _>(words)
+    .bind::<BigInt, _>(FEW_FILES as i64 + 1)
     .load(conn)?;
-    if found.len() as i64 > FEW {
-        return Ok(Hits::Many(patterns));
-    }
-    few.extend(found.into_iter().map(|row| row.id));
-    Ok(Hits::Few(few.into_iter().collect()))
+    Ok(few(found, FEW_FILES))
+}
+
+fn few(found: Vec<Id>, at_most: usize) -> Option<Vec<Uuid>> {
+    (found.len() <= at_most).then(|| found.into_iter().map(|row| row.id).collect())
+}
+
+/// The ids that a query finds, if it finds no more than `at_most` rows.
+fn look_up(
+    conn: &mut PgConnection,
+    query: &str,
+    pattern: &str,
+    term: &Term,
+    at_most: usize,
+) -> Result<Option<Vec<Uuid>>> {
+    let found: Vec<Id> = sql_query(query)
+        .bind::<Text, _>(pattern)
+        .bind::<Text, _>(term.as_str())
+        .bind::<BigInt, _>(at_most as i64 + 1)
+        .load(conn)?;
+    Ok(few(found, at_most))
 }
 
 /// Those of the batches `ids` that hold the term.
@@ -156,12 +165,25 @@ fn pattern(conn: &mut PgConnection, newest: &str, term: &Term) -> Result<String>
     Ok(like_anywhere(&fragment(term.as_str(), newest.iter().map(|row| row.name.as_str()))))
 }
 
-/// The part of a term that fewest of these names hold; the last of equals, since names differ at their ends.
+/// The part of a term whose trigrams are rarest in these names; the last of equals, since names differ at their
+/// ends.
 fn fragment<'a>(term: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
     let characters: Vec<char> = term.chars().collect();
-    let parts = characters.windows(FRAGMENT).map(String::from_iter);
-    let held_by = |part: &String| names.clone().filter(|name| name.contains(part.as_str())).count();
-    parts.rev().min_by_key(held_by).unwrap_or_else(|| term.to_owned())
+    let held_by = |trigram: &[char]| {
+        // The index holds words: what reaches over their ends is as common as these ends are.
+        if !trigram.iter().all(|c| c.is_alphanumeric()) {
+            return names.clone().count();
+        }
+        let trigram = String::from_iter(trigram);
+        names.clone().filter(|name| name.contains(&trigram)).count()
+    };
+    let counts: Vec<usize> = characters.windows(TRIGRAM).map(held_by).collect();
+    let commonness = |&begin: &usize| counts[begin..=begin + FRAGMENT - TRIGRAM].iter().sum::<usize>();
+    let begins = 0..(characters.len() + 1).saturating_sub(FRAGMENT);
+    match begins.rev().min_by_key(commonness) {
+        Some(begin) => characters[begin..begin + FRAGMENT].iter().collect(),
+        None => term.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -172,9 +194,10 @@ mod tests {
     fn what_names_have_in_common_is_not_looked_up() {
         let names = ["scan_2026_0001.pdf", "scan_2026_0002.pdf", "scan_2026_0003.pdf"];
         let cases = [
-            ("scan_2026_0002.pdf", "02.pd"),
+            ("scan_2026_0002.pdf", "002.p"),
             ("scan_2026_1", "026_1"),
-            ("pump scan", " scan"),
+            ("bench-0000005", "bench"),
+            ("pump scan", "pump "),
             ("pdf", "pdf"),
             ("größe", "größe"),
         ];
