@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead, BufReader},
     net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -110,10 +110,21 @@ fn command(environment: &[(String, String)], folder: &Path) -> Command {
     command
 }
 
+/// The group of processes that a driver leads. A test that fails quits nothing, and its Chromium would go on.
+struct Group(nix::unistd::Pid);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Gone already when the journey ended well.
+        let _ = nix::sys::signal::killpg(self.0, nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
 /// A headless Chromium behind its driver.
 pub struct Browser {
     pub driver: WebDriver,
     _process: Process,
+    _group: Group,
     _profile: tempfile::TempDir,
 }
 
@@ -134,8 +145,10 @@ impl Browser {
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap();
+        let group = Group(nix::unistd::Pid::from_raw(child.id() as i32));
         let process = Process(child);
         wait_for_port(&format!("127.0.0.1:{port}"));
 
@@ -166,7 +179,7 @@ impl Browser {
             chrome.add_experimental_option("prefs", preferences).unwrap();
         }
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), chrome).await.unwrap();
-        Self { driver, _process: process, _profile: profile }
+        Self { driver, _process: process, _group: group, _profile: profile }
     }
 
     /// Gives pages so much width, as a screen of this size would, and one of the two themes.
