@@ -120,6 +120,14 @@ impl Error {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
 
+    /// The database does not answer right now.
+    pub fn database_busy() -> Self {
+        Self::Unavailable {
+            message: "The database does not answer. Nothing was lost; try again in a moment.".into(),
+            retry_after: Duration::from_secs(2),
+        }
+    }
+
     pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
         Self::Internal(cause.into())
     }

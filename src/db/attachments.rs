@@ -129,9 +129,9 @@ pub fn of_batch(
         .filter(attachments::state.eq_any(LIVING))
         .into_boxed::<Pg>();
     if let Some((at, id)) = after {
-        query = query.filter(
-            attachments::uploaded_at.lt(at).or(attachments::uploaded_at.eq(at).and(attachments::id.lt(id))),
-        );
+        // The first condition is where the index starts; the second drops the few before the place.
+        let column = attachments::uploaded_at;
+        query = query.filter(column.le(at).and(column.lt(at).or(attachments::id.lt(id))));
     }
     let rows: Vec<FoundTuple> =
         query.order((attachments::uploaded_at.desc(), attachments::id.desc())).limit(limit).load(conn)?;

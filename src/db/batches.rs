@@ -47,6 +47,11 @@ pub fn insert(conn: &mut PgConnection, batch: &NewBatchRow<'_>) -> Result<()> {
     Ok(())
 }
 
+/// How many there are, in the trash too.
+pub fn count_all(conn: &mut PgConnection) -> Result<i64> {
+    Ok(batches::table.count().get_result(conn)?)
+}
+
 pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<BatchRow>> {
     Ok(batches::table.find(id).select(BatchRow::as_select()).first(conn).optional()?)
 }

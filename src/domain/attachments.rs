@@ -12,14 +12,12 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{
-        self,
-        attachments::{AttachmentRow, Found, LIVING},
-        batches::Change,
-    },
+    db::{self, attachments::LIVING, batches::Change},
     error::{Error, Refusal, Result},
     storage::LocalStore,
 };
+
+pub use crate::db::attachments::{AttachmentRow, Found};
 
 /// Lines of activity beside a file.
 const ACTIVITY: i64 = 30;

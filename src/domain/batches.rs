@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{
-        self,
-        batch_list::{Filter, Place, Sort},
-        batches::{BatchRow, NewBatchRow},
-        sites::Site,
-    },
+    db::{self, batch_list::Filter, batches::NewBatchRow, sites::Site},
     error::{Error, FieldError, Result},
+};
+
+pub use crate::db::{
+    batch_list::{Place, Sort},
+    batches::BatchRow,
 };
 
 /// Batches on one page of the list.
@@ -114,7 +114,7 @@ pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
                 sort: wanted.sort,
                 after: wanted.after,
             };
-            let mut rows = db::batch_list::page(conn, &filter, PAGE as i64 + 1)?;
+            let mut rows = db::batch_list::page(conn, &filter, PAGE + 1)?;
             let next = cut_to_page(&mut rows, PAGE, |(row, _)| wanted.sort.place_of(row));
             Ok(List { rows, next, sites: sites::visible_in(conn, &actor)? })
         })

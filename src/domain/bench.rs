@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// Files in each synthetic batch.
-pub const PER_BATCH: usize = 100;
+/// Few, so that a small store has a full page of batches as a large one has.
+pub const PER_BATCH: usize = 20;
 /// Batches that go into the database together.
 const STEP: usize = 100;
 /// The account that synthetic things belong to; it can never sign in.

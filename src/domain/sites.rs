@@ -11,10 +11,12 @@ use super::{
 use crate::{
     app::App,
     clock::Clock,
-    db::{self, sites::Site},
+    db,
     error::{Error, Result},
     storage::key,
 };
+
+pub use crate::db::sites::Site;
 
 /// Makes the first site if there is none. Instances that start together agree on one.
 pub fn ensure_default(conn: &mut PgConnection, clock: &Clock) -> Result<()> {

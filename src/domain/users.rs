@@ -15,10 +15,12 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{self, users::UserRow},
+    db,
     error::{Error, FieldError, Result},
     storage::key,
 };
+
+pub use crate::db::users::UserRow;
 
 const USERNAME_MAX_CHARS: usize = 64;
 const DISPLAY_NAME_MAX_CHARS: usize = 80;

@@ -1,7 +1,7 @@
 //! What handlers take in. The order of the contract is kept here: authentication, then origin and CSRF token,
 //! and only then the domain's own checks. A handler cannot get at a form's fields, or at an upload, past them.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix_multipart::Multipart;
 use actix_session::{Session, SessionExt};
@@ -22,6 +22,9 @@ use crate::{
 /// Largest plain form, in bytes.
 pub const FORM_LIMIT: usize = 256 * 1024;
 
+/// A plain form must arrive within this time: who sends it byte by byte must not hold a place for ever.
+const FORM_TIME: Duration = Duration::from_secs(20);
+
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, WebError>>>>;
 
 /// The app's parts.
@@ -38,7 +41,7 @@ pub struct CurrentUser {
 impl CurrentUser {
     fn of(req: &HttpRequest) -> Result<Self> {
         if session::is_unknown(req) {
-            return Err(crate::db::busy());
+            return Err(Error::database_busy());
         }
         let user = session::signed_in(req).ok_or(Error::Unauthenticated)?;
         let address = client::address(req, &parts(req)?.config.trusted_proxies);
@@ -75,9 +78,10 @@ impl Fields {
         if req.headers().get(actix_web::http::header::CONTENT_TYPE).is_none() {
             return Ok(Self::default());
         }
-        match web::Form::<Vec<(String, String)>>::from_request(req, payload).await {
-            Ok(form) => Ok(Self(form.into_inner())),
-            Err(_) => {
+        let reading = web::Form::<Vec<(String, String)>>::from_request(req, payload);
+        match tokio::time::timeout(FORM_TIME, reading).await {
+            Ok(Ok(form)) => Ok(Self(form.into_inner())),
+            Err(_) | Ok(Err(_)) => {
                 Err(Error::BadRequest("The form cannot be read. Load the page again and repeat.".into()))
             }
         }

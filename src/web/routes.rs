@@ -9,7 +9,7 @@ use actix_web::{
 
 use super::{
     assets, health, monitor,
-    pages::{account, admin, attachments, auth, batches, password, trash},
+    pages::{account, admin, attachments, auth, batch_form, batches, password, trash},
     transfer::{download, upload},
 };
 
@@ -30,10 +30,10 @@ pub fn map() -> Map {
         .at("/login", |r| r.get(auth::login_page).post(auth::log_in))
         .at("/logout", |r| r.post(auth::log_out))
         .at("/password", |r| r.get(password::page).post(password::choose))
-        .at("/batches", |r| r.get(batches::list).post(batches::create))
-        .at("/batches/new", |r| r.get(batches::new))
+        .at("/batches", |r| r.get(batches::list).post(batch_form::create))
+        .at("/batches/new", |r| r.get(batch_form::new))
         .at("/batches/{id}", |r| r.get(batches::show))
-        .at("/batches/{id}/edit", |r| r.get(batches::edit_page).post(batches::edit))
+        .at("/batches/{id}/edit", |r| r.get(batch_form::edit_page).post(batch_form::edit))
         .at("/batches/{id}/close", |r| r.post(batches::close))
         .at("/batches/{id}/reopen", |r| r.post(batches::reopen))
         .at("/batches/{id}/delete", |r| r.post(batches::delete))

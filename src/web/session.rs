@@ -17,7 +17,6 @@ use actix_web::{
     cookie::{Key, SameSite, time},
     http::header,
 };
-use chrono::TimeDelta;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -26,8 +25,12 @@ use uuid::Uuid;
 use super::{client, csrf};
 use crate::{
     app::App,
-    db::{self, sessions::SessionRow, users::UserRow},
-    domain::{access::Role, maintenance},
+    domain::{
+        access::Role,
+        session_store::{self, NewSession},
+        users::UserRow,
+    },
+    error::{Error, Result as OurResult},
 };
 
 /// Entries of the state.
@@ -49,9 +52,6 @@ const UNKNOWN: &str = "unknown";
 
 /// Keys of sessions that have no row begin so; the CSRF token follows.
 const STRANGER: &str = "stranger.";
-
-/// A session's last use is written at most this often.
-const TOUCH_EVERY: TimeDelta = TimeDelta::seconds(60);
 
 /// Who is signed in, as of this request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -112,12 +112,7 @@ pub fn begin(req: &HttpRequest, app: &App, user: &UserRow) {
     insert(&session, USER_AGENT, &agent.get(..USER_AGENT_MAX).unwrap_or(agent));
     let address = client::address(req, &app.config.trusted_proxies);
     insert(&session, ADDRESS, &address.map(|address| address.to_string()).unwrap_or_default());
-    insert(&session, PASSWORD, &password_mark(user));
-}
-
-/// The database keeps microseconds.
-fn password_mark(user: &UserRow) -> Option<i64> {
-    user.password_set_at.map(|at| at.timestamp_micros())
+    insert(&session, PASSWORD, &session_store::password_mark(user));
 }
 
 /// Ends the session here and in the database.
@@ -152,33 +147,19 @@ impl Store {
         serde_json::from_str(state.get(key)?).ok()
     }
 
-    async fn load_row(&self, key_hash: Vec<u8>) -> crate::error::Result<Option<State>> {
-        let (idle_since, made_since) = maintenance::session_limits(&self.app);
-        let now = self.app.clock.now();
-        self.app
-            .db
-            .run(move |conn| {
-                let live = db::sessions::find_live(conn, &key_hash, idle_since, made_since)?;
-                let Some(live) = live else { return Ok(None) };
-                if now - live.last_seen_at >= TOUCH_EVERY {
-                    db::sessions::touch(conn, &key_hash, now)?;
-                    db::users::seen(conn, live.user_id, now)?;
-                }
-                let user = SignedIn {
-                    session_id: live.id,
-                    id: live.user_id,
-                    username: live.username,
-                    display_name: live.display_name,
-                    role: live.role.parse()?,
-                    sites: live.sites,
-                };
-                let mut state: State =
-                    serde_json::from_value(live.state).map_err(crate::error::Error::internal)?;
-                let user = serde_json::to_string(&user).map_err(crate::error::Error::internal)?;
-                state.insert(USER.to_owned(), user);
-                Ok(Some(state))
-            })
-            .await
+    async fn load_row(&self, key_hash: Vec<u8>) -> OurResult<Option<State>> {
+        let Some(live) = session_store::load(&self.app, key_hash).await? else { return Ok(None) };
+        let user = SignedIn {
+            session_id: live.id,
+            id: live.user_id,
+            username: live.username,
+            display_name: live.display_name,
+            role: live.role.parse()?,
+            sites: live.sites,
+        };
+        let mut state: State = serde_json::from_value(live.state).map_err(Error::internal)?;
+        state.insert(USER.to_owned(), serde_json::to_string(&user).map_err(Error::internal)?);
+        Ok(Some(state))
     }
 }
 
@@ -204,32 +185,16 @@ impl SessionStore for Store {
             }
             Some(user_id) => {
                 let key = hex::encode(rand::random::<[u8; 32]>());
-                let now = self.app.clock.now();
                 let text = |name: &str| Self::entry::<String>(&state, name).unwrap_or_default();
-                let password: Option<i64> = Self::entry(&state, PASSWORD).flatten();
-                let row = SessionRow {
-                    id: Uuid::new_v4(),
-                    user_agent: text(USER_AGENT),
-                    address: text(ADDRESS),
+                let new = NewSession {
                     key_hash: Sha256::digest(&key).to_vec(),
                     user_id,
+                    password: Self::entry(&state, PASSWORD).flatten(),
+                    user_agent: text(USER_AGENT),
+                    address: text(ADDRESS),
                     state: Self::row_state(&state),
-                    created_at: now,
-                    last_seen_at: now,
                 };
-                self.app
-                    .db
-                    .transaction(move |conn| {
-                        let user = db::users::find_for_update(conn, row.user_id)?;
-                        // The key then opens nothing, and the next page asks to sign in.
-                        if user.is_none_or(|user| password_mark(&user) != password) {
-                            return Ok(());
-                        }
-                        db::sessions::insert(conn, &row)?;
-                        db::users::seen(conn, row.user_id, now)
-                    })
-                    .await
-                    .map_err(|error| other(error.into()))?;
+                session_store::begin(&self.app, new).await.map_err(|error| other(error.into()))?;
                 key
             }
         };
@@ -249,11 +214,7 @@ impl SessionStore for Store {
         if state.contains_key(UNKNOWN) {
             return Ok(key);
         }
-        let (key_hash, state) = (hash(&key), Self::row_state(&state));
-        // A session that was ended meanwhile stays ended: nothing is updated then.
-        self.app
-            .db
-            .run(move |conn| db::sessions::set_state(conn, &key_hash, &state))
+        session_store::update(&self.app, hash(&key), Self::row_state(&state))
             .await
             .map_err(|error| other(error.into()))?;
         Ok(key)
@@ -268,8 +229,7 @@ impl SessionStore for Store {
         if key.as_ref().starts_with(STRANGER) {
             return Ok(());
         }
-        let key_hash = hash(key);
-        Ok(self.app.db.run(move |conn| db::sessions::delete(conn, &key_hash)).await?)
+        Ok(session_store::end(&self.app, hash(key)).await?)
     }
 }
 

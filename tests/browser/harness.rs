@@ -91,6 +91,17 @@ impl Stillage {
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success(), "stillage {arguments:?}");
     }
+
+    /// Runs a command beside the server and returns what it prints.
+    pub fn output(&self, arguments: &[&str]) -> String {
+        let output = command(&self.environment, self.folder.path()).args(arguments).output().unwrap();
+        assert!(
+            output.status.success(),
+            "stillage {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
 }
 
 fn command(environment: &[(String, String)], folder: &Path) -> Command {
@@ -156,6 +167,19 @@ impl Browser {
         }
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), chrome).await.unwrap();
         Self { driver, _process: process, _profile: profile }
+    }
+
+    /// Gives pages so much width, as a screen of this size would, and one of the two themes.
+    pub async fn dress(&self, (width, height): (u32, u32), theme: &str) {
+        let cdp = self.driver.cdp();
+        let size =
+            serde_json::json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await.unwrap();
+        // Without motion, colours are there at once.
+        let features = [("prefers-color-scheme", theme), ("prefers-reduced-motion", "reduce")];
+        let features = features.map(|(name, value)| serde_json::json!({ "name": name, "value": value }));
+        let media = serde_json::json!({ "features": features });
+        cdp.send_raw("Emulation.setEmulatedMedia", media).await.unwrap();
     }
 
     pub async fn open(&self, url: &str) {

@@ -2,5 +2,6 @@
 
 mod harness;
 mod journeys;
+mod pages;
 mod people;
 mod samples;

@@ -4,6 +4,7 @@ pub mod account;
 pub mod admin;
 pub mod attachments;
 pub mod auth;
+pub mod batch_form;
 pub mod batches;
 pub mod password;
 pub mod trash;

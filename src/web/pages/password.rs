@@ -9,8 +9,7 @@ use super::{
     view::auth::PasswordPage,
 };
 use crate::{
-    db::users::UserRow,
-    domain::{auth, password_links},
+    domain::{auth, password_links, users::UserRow},
     error::{Error, FieldError},
     web::{
         client,

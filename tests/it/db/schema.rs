@@ -109,6 +109,7 @@ fn only_these_columns_may_be_null() {
         "audit_events.address",
         "audit_events.attachment_id",
         "audit_events.batch_id",
+        "audit_events.seal_id",
         "batches.trashed_at",
         "batches.trashed_by",
         "jobs.dedupe_key",

@@ -10,6 +10,7 @@ mod csrf;
 mod downloads;
 mod every_route;
 mod health;
+mod limits;
 mod links;
 mod people;
 mod people_list;

@@ -18,11 +18,12 @@ use super::{
     admin_frame, mendable,
 };
 use crate::{
-    db::{sites::Site, users::UserRow},
     domain::{
         access::Role,
         password_links::Link,
         people::{self, Invitation, State, Wanted},
+        sites::Site,
+        users::UserRow,
     },
     error::{Error, FieldError, Result},
     web::{
