@@ -23,9 +23,11 @@ pub async fn load(app: &App, key_hash: Vec<u8>) -> Result<Option<LiveSession>> {
     app.db
         .run(move |conn| {
             let live = db::sessions::find_live(conn, &key_hash, idle_since, made_since)?;
-            if let Some(live) = live.as_ref().filter(|live| now - live.last_seen_at >= TOUCH_EVERY) {
+            if live.as_ref().is_some_and(|live| now - live.last_seen_at >= TOUCH_EVERY) {
                 db::sessions::touch(conn, &key_hash, now)?;
-                db::users::seen(conn, live.user_id, now)?;
+                if let Some(live) = &live {
+                    db::users::seen(conn, live.user_id, now)?;
+                }
             }
             Ok(live)
         })
@@ -33,46 +35,45 @@ pub async fn load(app: &App, key_hash: Vec<u8>) -> Result<Option<LiveSession>> {
 }
 
 /// A session that is to begin.
-pub struct Begun {
+pub struct NewSession {
     pub key_hash: Vec<u8>,
     pub user_id: Uuid,
-    pub state: Value,
-    /// As the browser gave it; empty when it gave none.
+    /// The [`password_mark`] of the account as it was verified.
+    pub password: Option<i64>,
+    /// As the browser gives it; may be empty.
     pub user_agent: String,
     /// Where it comes from; empty when that is not known.
     pub address: String,
-    /// The [`password_mark`] of the password that was given.
-    pub password: Option<i64>,
+    pub state: Value,
 }
 
-/// Which password a user has, by the time it was set, in the microseconds that the database keeps.
+/// Tells one password of an account from the next, by when it was set. The database keeps microseconds.
 pub fn password_mark(user: &UserRow) -> Option<i64> {
     user.password_set_at.map(|at| at.timestamp_micros())
 }
 
-/// Keeps a new session. When the password was replaced while it was still being verified, nothing is kept: the
-/// key then opens nothing, and the next page asks to sign in.
-pub async fn begin(app: &App, begun: Begun) -> Result<()> {
+/// Keeps a new session, unless its password was replaced while it was still being verified: its key then opens
+/// nothing, and the next page asks to sign in.
+pub async fn begin(app: &App, new: NewSession) -> Result<()> {
     let now = app.clock.now();
-    let Begun { key_hash, user_id, state, user_agent, address, password } = begun;
-    let row = SessionRow {
-        key_hash,
-        user_id,
-        state,
-        created_at: now,
-        last_seen_at: now,
-        id: Uuid::new_v4(),
-        user_agent,
-        address,
-    };
     app.db
         .transaction(move |conn| {
-            let user = db::users::find_for_update(conn, user_id)?;
-            if user.is_none_or(|user| password_mark(&user) != password) {
+            let user = db::users::find_for_update(conn, new.user_id)?;
+            if user.is_none_or(|user| password_mark(&user) != new.password) {
                 return Ok(());
             }
+            let row = SessionRow {
+                id: Uuid::new_v4(),
+                key_hash: new.key_hash,
+                user_id: new.user_id,
+                state: new.state,
+                created_at: now,
+                last_seen_at: now,
+                user_agent: new.user_agent,
+                address: new.address,
+            };
             db::sessions::insert(conn, &row)?;
-            db::users::seen(conn, user_id, now)
+            db::users::seen(conn, row.user_id, now)
         })
         .await
 }

@@ -25,7 +25,11 @@ use uuid::Uuid;
 use super::{client, csrf};
 use crate::{
     app::App,
-    domain::{access::Role, session_store, users::UserRow},
+    domain::{
+        access::Role,
+        session_store::{self, NewSession},
+        users::UserRow,
+    },
     error::{Error, Result as OurResult},
 };
 
@@ -182,15 +186,15 @@ impl SessionStore for Store {
             Some(user_id) => {
                 let key = hex::encode(rand::random::<[u8; 32]>());
                 let text = |name: &str| Self::entry::<String>(&state, name).unwrap_or_default();
-                let begun = session_store::Begun {
+                let new = NewSession {
                     key_hash: Sha256::digest(&key).to_vec(),
                     user_id,
-                    state: Self::row_state(&state),
+                    password: Self::entry(&state, PASSWORD).flatten(),
                     user_agent: text(USER_AGENT),
                     address: text(ADDRESS),
-                    password: Self::entry(&state, PASSWORD).flatten(),
+                    state: Self::row_state(&state),
                 };
-                session_store::begin(&self.app, begun).await.map_err(|error| other(error.into()))?;
+                session_store::begin(&self.app, new).await.map_err(|error| other(error.into()))?;
                 key
             }
         };

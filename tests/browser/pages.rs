@@ -111,6 +111,26 @@ async fn every_page_is_there_for_everybody_on_every_screen() {
     inspection.open("batches, nothing found", &format!("{base}/batches?q=nowhere")).await;
     inspection.follow("batches, all again", "/batches").await;
 
+    inspection.open("account", &format!("{base}/account")).await;
+    inspection.open("users", &format!("{base}/admin/users")).await;
+    inspection.open("users, nobody found", &format!("{base}/admin/users?q=nobody")).await;
+    browser.fill("#username", "wanda").await;
+    browser.click("main form button.btn-primary").await;
+    browser.sees("A link for wanda").await;
+    inspection.look("link").await;
+    let link = browser.text("#link").await;
+    browser.click("main a.btn-primary").await;
+    browser.click("button[popovertarget=ask-disable]").await;
+    inspection.look("user, asked").await;
+    inspection.open("sites", &format!("{base}/admin/sites")).await;
+    browser.fill("#name", "A second site with quite a long name, as some have").await;
+    browser.click("main form button.btn-primary").await;
+    browser.sees("0 people").await;
+    inspection.follow("site", "/admin/sites/").await;
+    inspection.open("users, many sites", &format!("{base}/admin/users")).await;
+    inspection.follow("user, many sites", "/admin/users/").await;
+    inspection.open("choose a password", &link).await;
+
     stillage
         .command(&["user", "add", "vic", "--role", "viewer", "--password-stdin"], &format!("{PASSWORD}\n"));
     sign_in(&browser, &stillage, "vic", PASSWORD).await;
