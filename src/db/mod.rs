@@ -13,6 +13,7 @@ pub mod schema;
 pub mod sessions;
 pub mod settings;
 pub mod sites;
+pub mod uploads;
 pub mod users;
 
 use std::time::Duration;

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::maintenance,
+    domain::{maintenance, uploads},
     error::{Error, Result},
 };
 
@@ -33,6 +33,8 @@ pub enum Job {
     ExpireSessions,
     /// Removes staged files that no living upload holds.
     SweepStaging,
+    /// Ends resumable uploads whose time is over, and removes the staged files of those that ended.
+    SweepUploads,
     /// Compares the store with the database.
     Reconcile,
 }
@@ -43,6 +45,7 @@ impl Job {
         match self {
             Self::ExpireSessions => "expire_sessions",
             Self::SweepStaging => "sweep_staging",
+            Self::SweepUploads => "sweep_uploads",
             Self::Reconcile => "reconcile",
         }
     }
@@ -57,6 +60,10 @@ impl Job {
             Self::SweepStaging => {
                 let removed = maintenance::sweep_staging(app).await?;
                 tracing::info!(removed, "staging swept");
+            }
+            Self::SweepUploads => {
+                let swept = uploads::sweep(app).await?;
+                tracing::info!(?swept, "uploads swept");
             }
             Self::Reconcile => {
                 let report = maintenance::reconcile(app).await?;

@@ -3,4 +3,5 @@
 pub mod body;
 pub mod disposition;
 pub mod download;
+pub mod tus;
 pub mod upload;
