@@ -3,7 +3,7 @@
 
 use actix_web::{
     FromRequest, Handler, HttpResponse, Resource, Responder,
-    guard::{self, Guard, GuardContext},
+    guard::{self, Guard},
     http::{Method, header},
     web,
 };
@@ -108,8 +108,7 @@ impl At {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let plain = |ctx: &GuardContext<'_>| !ctx.head().headers().contains_key(OVERRIDE);
-        self.on(Method::POST, guard::All(guard::Post()).and(guard::fn_guard(plain)), handler)
+        self.on(Method::POST, guard::Post(), handler)
     }
 
     /// Where there is no GET to go with.

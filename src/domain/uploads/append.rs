@@ -40,7 +40,7 @@ const LET_GO_POLL: Duration = Duration::from_millis(50);
 pub enum Begun {
     Open(Box<Append>),
     /// The file is stored already: the client lost the answer and repeats the end.
-    Finished(Seen),
+    Finished(Box<Seen>),
 }
 
 /// How the bytes of a request ended.
@@ -96,7 +96,7 @@ impl Append {
             })
             .await?;
         if found.is_finished() {
-            return Ok(Begun::Finished(found));
+            return Ok(Begun::Finished(Box::new(found)));
         }
         let opened = match intake::takes_files(&batch) {
             Ok(()) => Self::open(app, actor, found.row, claim, checksum).await,

@@ -108,6 +108,18 @@ impl TestApp {
         site.id
     }
 
+    /// Ends the server in the middle of whatever it does, and starts another on the same database and store.
+    pub fn restart(&mut self) {
+        if let Some((handle, thread)) = self.server.take() {
+            drop(handle.stop(false));
+            thread.join().unwrap().unwrap();
+        }
+        let (config, url, clock) =
+            (self.app.config.clone(), self.database.url.clone(), self.app.clock.clone());
+        self.app = App::assemble(config, url, None, clock, 3).unwrap();
+        self.server = Some(serve(&self.app, TcpListener::bind(self.address).unwrap()));
+    }
+
     pub fn advance(&self, by: TimeDelta) {
         self.app.clock.advance(by);
     }

@@ -73,10 +73,10 @@ pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>> {
     Ok(Some(checksum))
 }
 
-/// In lower case, without parameters.
-pub fn content_type(headers: &HeaderMap) -> Option<String> {
-    let value = text(headers, header::CONTENT_TYPE.as_str())?;
-    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+/// Whether the body is bytes to append.
+pub fn sends_octets(headers: &HeaderMap) -> bool {
+    let value = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(OCTETS)
 }
 
 pub fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -73,15 +73,11 @@ pub async fn create(req: HttpRequest, app: Parts, by: Writer, payload: web::Payl
     to_its_end(req, payload, async move |req, payload| {
         let offer = headers::offer(req.headers())?;
         let checksum = headers::checksum(req.headers())?;
-        let sends = headers::content_type(req.headers());
         let announced = headers::content_length(req.headers());
-        let has_body = match sends {
-            Some(sends) => Some(sends).filter(|sends| *sends == headers::OCTETS).map(|_| true),
-            None => Some(false),
-        };
-        let Some(has_body) = has_body.or((announced == Some(0)).then_some(false)) else {
+        let has_body = announced.map_or(req.headers().contains_key(header::TRANSFER_ENCODING), |n| n > 0);
+        if has_body && !headers::sends_octets(req.headers()) {
             return Ok(wrong_content_type(req));
-        };
+        }
         let mut seen = uploads::create(&app, &by.0.actor, offer).await?;
         let id = seen.row.id;
         if has_body {
@@ -119,7 +115,7 @@ pub async fn append(
 ) -> WebResult {
     to_its_end(req, payload, async move |req, payload| {
         let id = extract::id(&path)?;
-        if headers::content_type(req.headers()).as_deref() != Some(headers::OCTETS) {
+        if !headers::sends_octets(req.headers()) {
             uploads::look(&app, &by.0.actor, id).await?;
             return Ok(wrong_content_type(req));
         }
@@ -156,7 +152,7 @@ async fn begin(app: &Arc<App>, actor: &Actor, id: Uuid, sent: &HeaderMap) -> Res
 /// Reads the body into the upload.
 async fn take(begun: Begun, payload: &mut web::Payload) -> Result<Seen> {
     match begun {
-        Begun::Finished(seen) => Ok(seen),
+        Begun::Finished(seen) => Ok(*seen),
         Begun::Open(mut append) => {
             let came = feed(&mut append, payload).await;
             append.end(came).await
@@ -200,7 +196,7 @@ where
         if answer.as_ref().map_or(true, |answer| !answer.status().is_success()) {
             drain(&mut payload).await;
         }
-        if let (Err(error), Some(app)) = (&answer, req.app_data::<Parts>()) {
+        if let (Err(error @ Error::Refused(_)), Some(app)) = (&answer, req.app_data::<Parts>()) {
             app.metrics.refused(error.code());
         }
         answer
