@@ -178,6 +178,9 @@ async fn every_page_finds_its_assets() {
     urls.sort();
     urls.dedup();
     assert!(urls.len() > 10, "{urls:?}");
+    for url in urls.clone().iter().filter(|url| url.ends_with(".js")) {
+        urls.extend(assets_of(&admin.get(url).await.is(200).text()));
+    }
     for url in &urls {
         let asset = admin.get(url).await.is(200);
         assert_eq!(asset.header("cache-control"), "public, max-age=31536000, immutable");
