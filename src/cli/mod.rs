@@ -1,6 +1,7 @@
 //! Commands: one file each. All read the same configuration and exit 0 on success, 1 when what they checked
 //! does not hold, 2 when they were used wrongly or could not run.
 
+mod audit;
 mod bench_data;
 mod config;
 mod migrate;
@@ -35,6 +36,9 @@ enum Command {
     /// Manage accounts.
     #[command(subcommand)]
     User(user::Command),
+    /// The sealed trail of events.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Add synthetic batches and small files, for measuring.
     BenchData(bench_data::Args),
 }
@@ -73,6 +77,7 @@ fn run(command: Command) -> anyhow::Result<Finding> {
         Command::Config(args) => config::run(&config, &args),
         Command::Migrate(args) => migrate::run(config, &args),
         Command::User(command) => user::run(config, command),
+        Command::Audit(command) => audit::run(config, command),
         Command::BenchData(args) => bench_data::run(config, &args),
     }
 }

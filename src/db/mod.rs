@@ -3,12 +3,14 @@
 
 pub mod attachments;
 pub mod audit;
+pub mod audit_seals;
 pub mod batch_list;
 pub mod batches;
 pub mod bulk;
 pub mod embedded;
 pub mod jobs;
 pub mod migrate;
+mod pool;
 pub mod schema;
 pub mod sessions;
 pub mod settings;
@@ -20,9 +22,10 @@ use std::time::Duration;
 
 use diesel::{
     Connection, PgConnection,
-    r2d2::{ConnectionManager, Pool},
+    r2d2::{Pool, PooledConnection},
 };
 
+use self::pool::{Deaths, Manager};
 use crate::{
     blocking::Gate,
     error::{Error, Result},
@@ -37,7 +40,8 @@ const STATEMENT_TIMEOUT: &str = "15s";
 /// The pool of connections, and the gate in front of it.
 #[derive(Clone)]
 pub struct Db {
-    pool: Pool<ConnectionManager<PgConnection>>,
+    pool: Pool<Manager>,
+    deaths: Deaths,
     gate: Gate,
 }
 
@@ -47,17 +51,17 @@ impl Db {
     /// # Errors
     /// When not even one connection can be made within 3 s.
     pub fn connect(url: &str, size: u32) -> Result<Self> {
-        let manager = ConnectionManager::new(with_options(url));
+        let deaths = Deaths::default();
+        let manager = Manager::new(with_options(url), deaths.clone());
         let pool = Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
-            // Asking every connection for its health costs a third of the throughput; a broken one shows
-            // itself at its next use and is replaced.
-            .test_on_check_out(false)
+            // Costs nothing but after a death: see `pool`.
+            .test_on_check_out(true)
             .connection_timeout(CHECKOUT_TIMEOUT)
             .build(manager)
             .map_err(Error::internal)?;
-        Ok(Self { pool, gate: Gate::new(size as usize) })
+        Ok(Self { pool, deaths, gate: Gate::new(size as usize) })
     }
 
     /// Runs `work` with a connection, on a blocking thread. Bytes of files never move in here.
@@ -69,8 +73,8 @@ impl Db {
         F: FnOnce(&mut PgConnection) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let pool = self.pool.clone();
-        self.gate.run(move || work(&mut *checkout(&pool)?)).await
+        let db = self.clone();
+        self.gate.run(move || db.with_connection(work)).await
     }
 
     /// Runs `work` with a connection, gives it back, and goes on with `then` on the same thread: for what
@@ -82,8 +86,8 @@ impl Db {
         T: 'static,
         U: Send + 'static,
     {
-        let pool = self.pool.clone();
-        self.gate.run_then(move || work(&mut *checkout(&pool)?), then).await
+        let db = self.clone();
+        self.gate.run_then(move || db.with_connection(work), then).await
     }
 
     /// Runs `work` in a transaction, on a blocking thread. An error rolls back.
@@ -95,20 +99,29 @@ impl Db {
         self.run(move |conn| conn.transaction(work)).await
     }
 
+    fn with_connection<T>(&self, work: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        let mut checkout = self.checkout()?;
+        match work(&mut checkout.conn) {
+            Err(Error::Internal(cause)) if checkout.has_died(&self.deaths) => {
+                tracing::error!(error = ?cause, "a database connection died");
+                Err(busy())
+            }
+            result => result,
+        }
+    }
+
+    fn checkout(&self) -> Result<PooledConnection<Manager>> {
+        self.pool.get().map_err(|error| {
+            tracing::error!(%error, "no database connection");
+            busy()
+        })
+    }
+
     /// Connections in use and open, for metrics.
     pub fn pool_state(&self) -> (u32, u32) {
         let state = self.pool.state();
         (state.connections - state.idle_connections, state.connections)
     }
-}
-
-type Checkout = diesel::r2d2::PooledConnection<ConnectionManager<PgConnection>>;
-
-fn checkout(pool: &Pool<ConnectionManager<PgConnection>>) -> Result<Checkout> {
-    pool.get().map_err(|error| {
-        tracing::error!(%error, "no database connection");
-        busy()
-    })
 }
 
 /// The database does not answer right now.

@@ -42,6 +42,18 @@ diesel::table! {
         batch_id -> Nullable<Uuid>,
         attachment_id -> Nullable<Uuid>,
         details -> Jsonb,
+        seal_id -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
+    audit_seals (id) {
+        id -> Int8,
+        sealed_at -> Timestamptz,
+        events_count -> Int8,
+        root -> Bytea,
+        previous -> Bytea,
+        hash -> Bytea,
     }
 }
 
@@ -153,6 +165,7 @@ diesel::table! {
 diesel::joinable!(attachment_copies -> attachments (attachment_id));
 diesel::joinable!(attachments -> batches (batch_id));
 diesel::joinable!(audit_events -> attachments (attachment_id));
+diesel::joinable!(audit_events -> audit_seals (seal_id));
 diesel::joinable!(audit_events -> batches (batch_id));
 diesel::joinable!(audit_events -> users (actor_id));
 diesel::joinable!(batches -> sites (site_id));
@@ -167,6 +180,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     attachment_copies,
     attachments,
     audit_events,
+    audit_seals,
     batches,
     jobs,
     sessions,

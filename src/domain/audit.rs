@@ -1,4 +1,9 @@
-//! Events: written in the transaction of what they describe, or not at all.
+//! Events: written in the transaction of what they describe, or not at all. [`seal`] chains them, [`verify`]
+//! proves that nobody changed them since, [`export`] hands them out.
+
+pub mod export;
+pub mod seal;
+pub mod verify;
 
 use chrono::{DateTime, Utc};
 use diesel::PgConnection;

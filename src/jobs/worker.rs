@@ -11,6 +11,7 @@ use super::{Job, schedule};
 use crate::{
     app::App,
     db::{self, jobs::JobRow},
+    domain::audit,
     error::{Error, Result},
 };
 
@@ -22,6 +23,8 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(500);
 /// How often the schedule is looked at.
 const SCHEDULE: Duration = Duration::from_secs(15);
+/// How often fresh events are sealed.
+const SEAL: Duration = Duration::from_secs(1);
 /// The pause before the second attempt; it doubles with each.
 const RETRY_BASE: Duration = Duration::from_secs(10);
 const RETRY_MAX: Duration = Duration::from_secs(3600);
@@ -37,7 +40,8 @@ impl Worker {
         let (stop, stopped) = watch::channel(false);
         let loops = vec![
             tokio::spawn(work(Arc::clone(app), stopped.clone())),
-            tokio::spawn(keep_schedule(Arc::clone(app), stopped)),
+            tokio::spawn(keep_schedule(Arc::clone(app), stopped.clone())),
+            tokio::spawn(keep_sealing(Arc::clone(app), stopped)),
         ];
         Self { stop, loops }
     }
@@ -45,7 +49,7 @@ impl Worker {
     /// Lets the job in hand end, up to `limit`; what does not end in time is taken up by the next worker when
     /// its lease runs out.
     pub async fn stop(self, limit: Duration) {
-        // An error only says that both loops ended before.
+        // An error only says that all loops ended before.
         let _ = self.stop.send(true);
         for handle in self.loops {
             let abort = handle.abort_handle();
@@ -63,6 +67,15 @@ async fn keep_schedule(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             tracing::error!(error = ?error, "the schedule could not be kept");
         }
         wait(SCHEDULE, &mut stopped).await;
+    }
+}
+
+async fn keep_sealing(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = audit::seal::seal_pending(&app).await {
+            tracing::error!(error = ?error, "events could not be sealed");
+        }
+        wait(SEAL, &mut stopped).await;
     }
 }
 

@@ -46,8 +46,8 @@ pub fn bad(folder: &Path) -> Vec<(Sample, &'static str)> {
 fn png() -> Vec<u8> {
     // One orange pixel; the checksums are those of these chunks.
     hex::decode(
-        "89504e470d0a1a0a0000000d49484452000000010000000108020000009077\
-         53de0000000c4944415478da6378910c000339015d8ee13dec0000000049454e44ae426082",
+        "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de\
+         0000000c4944415478da63f8dfa10400043301aab1d3369e0000000049454e44ae426082",
     )
     .unwrap()
 }
