@@ -116,6 +116,9 @@ fn only_these_columns_may_be_null() {
         "jobs.last_error",
         "jobs.lease_until",
         "jobs.leased_by",
+        "uploads.attachment_id",
+        "uploads.lease",
+        "uploads.lease_until",
         "users.disabled_at",
     ];
     assert_eq!(nullable, expected);
