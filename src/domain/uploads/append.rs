@@ -39,8 +39,8 @@ const LET_GO_POLL: Duration = Duration::from_millis(50);
 /// What there was to append to.
 pub enum Begun {
     Open(Box<Append>),
-    /// The file is stored already: the client lost the answer and repeats the end.
-    Finished(Box<Seen>),
+    /// No bytes are to come. When the file is stored already, the client lost the answer and repeats the end.
+    Nothing(Box<Seen>),
 }
 
 /// How the bytes of a request ended.
@@ -89,15 +89,14 @@ impl Append {
                 if announced.is_some_and(|more| more > (row.length - row.received) as u64) {
                     return Err(UploadTrouble::TooMuch.into());
                 }
-                if row.state == "open" && !db::uploads::take(conn, claim, row.received, now, now + LEASE)? {
+                let comes = row.state == "open" && announced != Some(0);
+                if comes && !db::uploads::take(conn, claim, row.received, now, now + LEASE)? {
                     return Err(UploadTrouble::Busy.into());
                 }
-                Ok((seen(conn, row)?, batch))
+                Ok((seen(conn, row)?, comes.then_some(batch)))
             })
             .await?;
-        if found.is_finished() {
-            return Ok(Begun::Finished(Box::new(found)));
-        }
+        let Some(batch) = batch else { return Ok(Begun::Nothing(Box::new(found))) };
         let opened = match intake::takes_files(&batch) {
             Ok(()) => Self::open(app, actor, found.row, claim, checksum).await,
             Err(error) => Err(error),

@@ -50,12 +50,6 @@ pub struct Seen {
     pub sha256: Option<Vec<u8>>,
 }
 
-impl Seen {
-    pub fn is_finished(&self) -> bool {
-        self.row.attachment_id.is_some()
-    }
-}
-
 /// Begins an upload; nothing is written to the store before its first byte.
 ///
 /// # Errors

@@ -162,6 +162,13 @@ impl TestApp {
         fs::rename(self.uploads.path().join("away"), self.store()).unwrap();
     }
 
+    /// Bytes in the one staged file there is; 0 when there is none.
+    pub fn staged_bytes(&self) -> u64 {
+        let staged = self.store().join(".staging");
+        let only = names_in(&staged).into_iter().next();
+        only.and_then(|name| fs::metadata(staged.join(name)).ok()).map_or(0, |meta| meta.len())
+    }
+
     pub fn kept(&self) -> Kept {
         Kept {
             rows: self.value("SELECT count(*) FROM attachments"),

@@ -79,8 +79,12 @@ pub fn sends_octets(headers: &HeaderMap) -> bool {
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(OCTETS)
 }
 
-pub fn content_length(headers: &HeaderMap) -> Option<u64> {
-    text(headers, header::CONTENT_LENGTH.as_str())?.parse().ok()
+/// How long the body will be; `None` when the client does not say (RFC 9112, 6.3).
+pub fn body_length(headers: &HeaderMap) -> Option<u64> {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
+    text(headers, header::CONTENT_LENGTH.as_str()).map_or(Some(0), |length| length.parse().ok())
 }
 
 /// `key base64, key base64, key`

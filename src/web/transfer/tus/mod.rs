@@ -73,8 +73,8 @@ pub async fn create(req: HttpRequest, app: Parts, by: Writer, payload: web::Payl
     to_its_end(req, payload, async move |req, payload| {
         let offer = headers::offer(req.headers())?;
         let checksum = headers::checksum(req.headers())?;
-        let announced = headers::content_length(req.headers());
-        let has_body = announced.map_or(req.headers().contains_key(header::TRANSFER_ENCODING), |n| n > 0);
+        let announced = headers::body_length(req.headers());
+        let has_body = announced != Some(0);
         if has_body && !headers::sends_octets(req.headers()) {
             return Ok(wrong_content_type(req));
         }
@@ -140,7 +140,7 @@ async fn begin(app: &Arc<App>, actor: &Actor, id: Uuid, sent: &HeaderMap) -> Res
     let asked = || Ok((headers::offset(sent)?, headers::checksum(sent)?));
     match asked() {
         Ok((offset, checksum)) => {
-            Append::begin(app, actor, id, offset, headers::content_length(sent), checksum).await
+            Append::begin(app, actor, id, offset, headers::body_length(sent), checksum).await
         }
         Err(error) => {
             uploads::look(app, actor, id).await?;
@@ -152,7 +152,7 @@ async fn begin(app: &Arc<App>, actor: &Actor, id: Uuid, sent: &HeaderMap) -> Res
 /// Reads the body into the upload.
 async fn take(begun: Begun, payload: &mut web::Payload) -> Result<Seen> {
     match begun {
-        Begun::Finished(seen) => Ok(*seen),
+        Begun::Nothing(seen) => Ok(*seen),
         Begun::Open(mut append) => {
             let came = feed(&mut append, payload).await;
             append.end(came).await

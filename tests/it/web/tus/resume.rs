@@ -26,11 +26,11 @@ async fn what_came_before_a_broken_connection_counts() {
     let pdf = samples::pdf_of(900_000);
     let upload = tus.create(&batch, "a.pdf", pdf.len()).await;
     let raw = begin(&app, &tus, &upload, 0, &pdf, 600_000);
-    eventually("bytes are staged", || !app.kept().staged.is_empty());
+    eventually("bytes are staged", || app.staged_bytes() > 0);
     raw.hang_up();
     eventually("the lease is given back", || app.value("SELECT lease IS NULL FROM uploads") == "true");
     let offset = tus.offset(&upload).await;
-    assert_eq!(offset, 600_000);
+    assert!((1..=600_000).contains(&offset), "{offset}");
     let stored = tus.append(&upload, offset, &pdf[offset..]).await.is(204);
     assert_eq!(stored.header("x-attachment-sha256"), samples::sha256(&pdf));
     eventually("its place is free", || app.app.slots.taken() == 0);
@@ -49,7 +49,7 @@ async fn what_a_checksum_was_to_prove_does_not_count_when_it_breaks_off() {
     let mut raw = Raw::connect(app.address);
     raw.send(head.as_bytes());
     raw.send(&pdf[..600_000]);
-    eventually("bytes are staged", || !app.kept().staged.is_empty());
+    eventually("bytes are staged", || app.staged_bytes() > 0);
     raw.hang_up();
     eventually("the lease is given back", || app.value("SELECT lease IS NULL FROM uploads") == "true");
     assert_eq!(tus.offset(&upload).await, 0);

@@ -40,7 +40,7 @@ async fn an_upload_can_be_cancelled_while_it_comes_in() {
     let mut raw = Raw::connect(app.address);
     raw.send(tus.raw_head(&app.address.to_string(), &upload, 0, pdf.len()).as_bytes());
     raw.send(&pdf[..600_000]);
-    eventually("bytes are staged", || !app.kept().staged.is_empty());
+    eventually("bytes are staged", || app.staged_bytes() > 0);
     tus.cancel(&upload).await.is(204);
     raw.send(&pdf[600_000..]);
     let answer = raw.answer();
