@@ -31,10 +31,8 @@ const MAX_ATTEMPTS: i32 = 8;
 pub enum Job {
     /// Removes sessions that are over.
     ExpireSessions,
-    /// Removes staged files that no living upload holds.
+    /// Ends resumable uploads whose time is over, and removes staged files that no living upload holds.
     SweepStaging,
-    /// Ends resumable uploads whose time is over, and removes the staged files of those that ended.
-    SweepUploads,
     /// Compares the store with the database.
     Reconcile,
 }
@@ -45,7 +43,6 @@ impl Job {
         match self {
             Self::ExpireSessions => "expire_sessions",
             Self::SweepStaging => "sweep_staging",
-            Self::SweepUploads => "sweep_uploads",
             Self::Reconcile => "reconcile",
         }
     }
@@ -59,11 +56,8 @@ impl Job {
             }
             Self::SweepStaging => {
                 let removed = maintenance::sweep_staging(app).await?;
-                tracing::info!(removed, "staging swept");
-            }
-            Self::SweepUploads => {
-                let swept = uploads::sweep(app).await?;
-                tracing::info!(?swept, "uploads swept");
+                let resumable = uploads::sweep(app).await?;
+                tracing::info!(removed, ?resumable, "staging swept");
             }
             Self::Reconcile => {
                 let report = maintenance::reconcile(app).await?;
