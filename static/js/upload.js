@@ -72,6 +72,7 @@ function forget(task) {
 
 const told = new WeakMap();
 let isSignedOut = false;
+let isAway = false;
 
 /** Says what became of a file, once; troubles that all files share are said once for all. */
 function tell(task) {
@@ -81,7 +82,11 @@ function tell(task) {
   if (state === before) return;
   if (state === "stored") say(live, WORDS.spoken(task.file.name, STATES.stored));
   if (state === "refused") say(live, WORDS.spoken(task.file.name, `${STATES.refused}. ${message}`));
-  if (state === "retrying" && task.attempts === 1) say(live, WORDS.spoken(task.file.name, WORDS.offline));
+  if (state === "stored") isAway = false;
+  if (state === "retrying" && !isAway) {
+    isAway = true;
+    say(live, WORDS.offline);
+  }
   if ((state === "signed-out") !== isSignedOut && (state === "signed-out" || before === "signed-out")) {
     isSignedOut = !isSignedOut;
     say(live, isSignedOut ? WORDS.signedOut : WORDS.signedIn);

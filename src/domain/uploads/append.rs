@@ -119,6 +119,8 @@ impl Append {
     ) -> Result<Self> {
         let slot = app.slots.take(actor.account()?)?;
         let kind = intake::kind_of(&row.filename)?;
+        // The limit may have been lowered since the upload was begun.
+        intake::check_size(app, row.length as u64)?;
         let Some((staging, head)) = staged(app, &row).await? else {
             // Its bytes are gone: the client asks for the offset and begins again.
             let (now, expires_at) = (app.clock.now(), row.expires_at);
