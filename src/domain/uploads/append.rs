@@ -299,14 +299,8 @@ async fn give_up(app: &Arc<App>, claim: Claim, error: &Error) {
         Error::Refused(_) | Error::Conflict { .. } => true,
         _ => false,
     };
-    let ended = app
-        .db
-        .run(
-            move |conn| {
-                if is_over { db::uploads::forget(conn, claim) } else { db::uploads::release(conn, claim) }
-            },
-        )
-        .await;
+    let end = if is_over { db::uploads::forget } else { db::uploads::release };
+    let ended = app.db.run(move |conn| end(conn, claim)).await;
     let cleaned = match ended {
         Ok(true) if is_over => discard(app, claim.upload).await,
         Ok(_) => Ok(()),
