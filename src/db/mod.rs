@@ -22,6 +22,7 @@ pub mod sessions;
 pub mod settings;
 pub mod sites;
 pub mod text_search;
+pub mod uploads;
 pub mod users;
 
 use std::time::Duration;

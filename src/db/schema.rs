@@ -175,6 +175,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    uploads (id) {
+        id -> Uuid,
+        batch_id -> Uuid,
+        user_id -> Uuid,
+        filename -> Text,
+        metadata -> Text,
+        length -> Int8,
+        received -> Int8,
+        state -> Text,
+        attachment_id -> Nullable<Uuid>,
+        lease -> Nullable<Uuid>,
+        lease_until -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         username -> Text,
@@ -202,6 +221,9 @@ diesel::joinable!(previews -> attachments (attachment_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(site_members -> sites (site_id));
 diesel::joinable!(site_members -> users (user_id));
+diesel::joinable!(uploads -> attachments (attachment_id));
+diesel::joinable!(uploads -> batches (batch_id));
+diesel::joinable!(uploads -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     attachment_copies,
@@ -217,5 +239,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     settings,
     site_members,
     sites,
+    uploads,
     users,
 );

@@ -15,6 +15,8 @@ pub const TRASH: &str = ".trash";
 pub const PREVIEWS: &str = "previews";
 /// Ending of a staged upload.
 pub const PART: &str = "part";
+/// Ending of the staged file of a resumable upload, which outlives requests and restarts.
+pub const RESUMABLE: &str = "upload";
 
 /// What one name may take on every filesystem we know, in bytes.
 const NAME_MAX: usize = 255;
@@ -55,6 +57,16 @@ pub(crate) fn published(root: &Path, stored_name: &str) -> PathBuf {
 
 pub(crate) fn staged(root: &Path, id: Uuid) -> PathBuf {
     root.join(STAGING).join(format!("{}.{PART}", id.hyphenated()))
+}
+
+pub(crate) fn resumable(root: &Path, upload: Uuid) -> PathBuf {
+    root.join(STAGING).join(format!("{}.{RESUMABLE}", upload.hyphenated()))
+}
+
+/// The upload whose staged file has this name; `None` for any other file.
+pub(crate) fn resumable_id(name: &str) -> Option<Uuid> {
+    let (id, ending) = name.rsplit_once('.')?;
+    (ending == RESUMABLE).then(|| Uuid::try_parse(id).ok()).flatten()
 }
 
 pub(crate) fn trashed(root: &Path, stored_name: &str) -> PathBuf {

@@ -178,6 +178,26 @@ impl FromRequest for Upload {
     }
 }
 
+/// Somebody who is signed in and writes without a form: the CSRF token is in the header, and the body, whatever
+/// it is, is still unread.
+pub struct Writer(pub CurrentUser);
+
+impl FromRequest for Writer {
+    type Error = WebError;
+    type Future = std::future::Ready<Result<Self, WebError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let extract = || -> Result<Self> {
+            let by = CurrentUser::of(req)?;
+            csrf::check_origin(req, &parts(req)?.config.public_url)?;
+            let given = csrf::in_header(req.headers()).unwrap_or_default();
+            csrf::check_token(given, &session::csrf_token(&by.session))?;
+            Ok(Self(by))
+        };
+        std::future::ready(extract().map_err(WebError::from))
+    }
+}
+
 /// The id in an address; what is no id is not there.
 pub fn id(text: &str) -> Result<Uuid> {
     text.parse().map_err(|_| Error::NotFound)

@@ -2,7 +2,8 @@
 //! its permissions are written down.
 
 use actix_web::{
-    FromRequest, Handler, HttpResponse, Resource, Responder, guard,
+    FromRequest, Handler, HttpResponse, Resource, Responder,
+    guard::{self, Guard},
     http::{Method, header},
     web,
 };
@@ -10,7 +11,7 @@ use actix_web::{
 use super::{
     assets, health, monitor,
     pages::{account, admin, attachments, auth, batch_form, batches, files, labels, password, trash},
-    transfer::{archive, download, preview, upload},
+    transfer::{archive, download, preview, tus, upload},
 };
 
 /// Addresses that everybody may call and that carry no session.
@@ -68,6 +69,10 @@ pub fn map() -> Map {
         .at("/admin/sites", |r| r.get(admin::sites::list).post(admin::sites::add))
         .at("/admin/sites/{id}", |r| r.get(admin::sites::show).post(admin::sites::rename))
         .at("/admin/sites/{id}/remove", |r| r.post(admin::sites::remove))
+        .at("/uploads", |r| r.options(tus::describe).post(tus::create))
+        .at("/uploads/{id}", |r| {
+            r.options(tus::describe).head(tus::look).patch(tus::append).delete(tus::cancel)
+        })
         .at("/api/production/batches/{id}/attachments", |r| r.post(upload::to_batch))
         .at("/api/production/attachment/{stored_name}", |r| r.get(download::by_stored_name))
 }
@@ -121,14 +126,72 @@ impl At {
         self
     }
 
-    fn post<F, Args>(mut self, handler: F) -> Self
+    fn post<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.resource = self.resource.route(web::post().to(handler));
-        self.methods.push(Method::POST);
+        self.on(Method::POST, guard::Post(), handler)
+    }
+
+    /// Where there is no GET to go with.
+    fn head<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::HEAD, guard::Head(), handler)
+    }
+
+    fn options<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::OPTIONS, guard::Options(), handler)
+    }
+
+    fn patch<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::PATCH, guard::Any(guard::Patch()).or(overridden("PATCH")), handler)
+    }
+
+    fn delete<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::DELETE, guard::Any(guard::Delete()).or(overridden("DELETE")), handler)
+    }
+
+    fn on<F, Args>(mut self, method: Method, guard: impl Guard + 'static, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.resource = self.resource.route(web::route().guard(guard).to(handler));
+        self.methods.push(method);
         self
     }
+}
+
+/// For clients whose proxies let only GET and POST through (tus 1.0.0). A POST that names another method is that
+/// method and nothing else.
+const OVERRIDE: &str = "X-HTTP-Method-Override";
+
+fn overridden(method: &'static str) -> impl Guard {
+    guard::fn_guard(move |ctx| {
+        let named = ctx.head().headers().get(OVERRIDE);
+        ctx.head().method == Method::POST
+            && named.is_some_and(|named| named.as_bytes().eq_ignore_ascii_case(method.as_bytes()))
+    })
 }

@@ -6,3 +6,4 @@ mod many;
 mod pages;
 mod people;
 mod samples;
+mod uploads;

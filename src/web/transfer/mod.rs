@@ -5,5 +5,6 @@ pub mod body;
 pub mod disposition;
 pub mod download;
 pub mod preview;
+pub mod tus;
 pub mod upload;
 pub mod zip;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use stillage::domain::access::Role;
 
-use super::{Target, listed, open};
+use super::{Route, Target, listed, open};
 use crate::support::{Answer, Client, TestApp, samples};
 
 /// The status for: viewer, staff, admin, and staff of another site.
@@ -69,6 +70,13 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/admin/sites/{id}", [403, 403, 303, 403]),
     // The first one stays.
     ("POST", "/admin/sites/{id}/remove", [403, 403, 409, 403]),
+    ("OPTIONS", "/uploads", [204; 4]),
+    ("POST", "/uploads", [403, 201, 201, 404]),
+    ("OPTIONS", "/uploads/{id}", [204; 4]),
+    // The admin's own: an upload is nobody else's.
+    ("HEAD", "/uploads/{id}", [404, 404, 200, 404]),
+    ("PATCH", "/uploads/{id}", [404, 404, 204, 404]),
+    ("DELETE", "/uploads/{id}", [404, 404, 204, 404]),
     ("POST", "/api/production/batches/{id}/attachments", [403, 201, 201, 404]),
     ("GET", "/api/production/attachment/{stored_name}", [200, 200, 200, 404]),
     // Last: nobody is signed in afterwards.
@@ -86,12 +94,12 @@ async fn people(app: &TestApp) -> [Client; 4] {
     ]
 }
 
-async fn ask(by: &Client, target: &Target, method: &str, pattern: &str) -> Answer {
+async fn ask(by: &Client, target: &Target, method: &str, pattern: &'static str) -> Answer {
     if method == "GET" {
         return by.get(&target.address(pattern)).await;
     }
     let token = by.token().await;
-    Answer::to(target.write(by, pattern, Some(&token))).await
+    Answer::to(target.write(by, &(method.parse().unwrap(), pattern), Some(&token))).await
 }
 
 #[test]
@@ -149,7 +157,9 @@ async fn what_is_foreign_looks_like_nothing_at_all() {
     let [_, staff, _, otto] = people(&app).await;
     let target = Target::make(&app, &staff).await;
     let nothing = target.nothing();
-    for (method, pattern) in listed().iter().filter(|(_, pattern)| pattern.contains('{')) {
+    // OPTIONS says the same of whatever address.
+    let asks = |(method, pattern): &&Route| pattern.contains('{') && *method != Method::OPTIONS;
+    for (method, pattern) in listed().iter().filter(asks) {
         // What is for admins only is refused before anything is looked for.
         let expected = if pattern.starts_with("/admin/") { 403 } else { 404 };
         let foreign = ask(&otto, &target, method.as_str(), pattern).await.is(expected);
