@@ -102,7 +102,23 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<
     }
     if let Some(text) = &filter.query {
         let pattern = like_anywhere(&text.to_lowercase());
-        // Each of the three has its index; the subqueries run once per page.
+        // Each of the three has its index, and a subquery runs once per page. For words that most files have, that
+        // would be a walk over all of them: then each batch is asked in its turn, and the page is full soon.
+        let (with_words, end) = if text_search::is_common(conn, text)? {
+            (
+                ") OR (SELECT true FROM attachments a JOIN attachment_texts t ON t.attachment_id = a.id
+                   WHERE a.batch_id = batches.id AND a.state NOT IN ('trashed', 'purged')
+                     AND t.words @@ to_tsquery('simple', ",
+                ") LIMIT 1))",
+            )
+        } else {
+            (
+                ") OR batches.id IN (SELECT a.batch_id FROM attachment_texts t
+                   JOIN attachments a ON a.id = t.attachment_id
+                   WHERE a.state NOT IN ('trashed', 'purged') AND t.words @@ to_tsquery('simple', ",
+                ")))",
+            )
+        };
         query = query.filter(
             sql::<Bool>("(lower(batches.number || ' ' || batches.product) LIKE ")
                 .bind::<Text, _>(pattern.clone())
@@ -111,13 +127,9 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<
                        WHERE state NOT IN ('trashed', 'purged') AND lower(original_name) LIKE ",
                 )
                 .bind::<Text, _>(pattern)
-                .sql(
-                    ") OR batches.id IN (SELECT a.batch_id FROM attachment_texts t
-                       JOIN attachments a ON a.id = t.attachment_id
-                       WHERE a.state NOT IN ('trashed', 'purged') AND t.words @@ to_tsquery('simple', ",
-                )
+                .sql(with_words)
                 .bind::<Nullable<Text>, _>(text_search::words_query(text))
-                .sql(")))"),
+                .sql(end),
         );
     }
     // Two columns that fall or rise together, so that one index serves the order and the place in it.

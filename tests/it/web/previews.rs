@@ -250,6 +250,13 @@ async fn a_search_in_many_texts_uses_their_index() {
         WHERE a.state NOT IN ('trashed', 'purged') AND t.words @@ to_tsquery('simple', '''viscosity'':*')",
     );
     assert!(plan.contains("attachment_texts_words") && !plan.contains("Seq Scan"), "{plan}");
+    // Words that nearly all have are found in another way, and say the same.
+    let staff = app.stranger().sign_in("stan").await;
+    let number = app.value("SELECT number FROM batches");
+    for (query, is_found) in [("word", true), ("word+17.pdf", true), ("nothing", false)] {
+        let found = staff.get_html(&format!("/batches?q={query}")).await.is(200).text();
+        assert_eq!(found.contains(&format!(">{number}<")), is_found, "{query}");
+    }
 }
 
 #[tokio::test]
