@@ -47,7 +47,8 @@ pub fn of(conn: &mut PgConnection, attachments: &[Uuid]) -> Result<Vec<PreviewRo
 
 /// A file with its previews: what an answer with a picture needs, in one look-up by primary keys.
 pub fn locate(conn: &mut PgConnection, id: Uuid) -> Result<Option<(Located, Option<PreviewRow>)>> {
-    let found: Option<(AttachmentRow, Uuid, Option<DateTime<Utc>>, Option<PreviewRow>)> = attachments::table
+    type Row = (AttachmentRow, Uuid, Option<DateTime<Utc>>, Option<PreviewRow>);
+    let found: Option<Row> = attachments::table
         .inner_join(batches::table)
         .left_join(previews::table)
         .filter(attachments::id.eq(id))
