@@ -8,7 +8,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt fmt-check clippy doc deny advisories
+.PHONY: help run test demo screenshots lint fmt fmt-check clippy doc deny advisories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -18,8 +18,16 @@ run: ## build in release mode and serve; the first start prints a one-time link
 	$(CARGO) run --release --locked -- serve $(ARGS)
 
 test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
-	@.ci/setup rust postgres browser
+	@.ci/setup rust postgres browser axe
 	$(CARGO) test --locked $(ARGS)
+
+demo: ## fill an empty store with batches, photos and people to look at, and print who may sign in
+	@.ci/setup rust database
+	$(CARGO) run --release --locked -- demo $(ARGS)
+
+screenshots: ## take the pictures in docs/screenshots/ again, of a store of its own with demo data
+	@.ci/setup rust postgres browser
+	$(CARGO) test --locked --test screenshots
 
 lint: fmt-check clippy doc deny ## formatting, clippy, docs and dependencies, warnings denied
 
@@ -32,6 +40,7 @@ fmt-check: ## formatting only
 clippy: ## clippy on every target
 	@.ci/setup rust
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --test screenshots -- -D warnings
 
 doc: ## the documentation of the code, private items included
 	@.ci/setup rust

@@ -31,6 +31,9 @@ pub enum Error {
     /// A file that is not stored, and why.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A resumable upload that cannot go on like this.
+    #[error(transparent)]
+    Upload(#[from] UploadTrouble),
     /// Too many attempts; the caller may come back after the given time.
     #[error("Too many attempts. Try again in {} s.", .retry_after.as_secs().max(1))]
     Throttled { retry_after: Duration },
@@ -94,6 +97,36 @@ impl Refusal {
     }
 }
 
+/// Why a resumable upload did not go on. Nothing of it is lost, unless it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UploadTrouble {
+    #[error("The upload is somewhere else. Ask for its offset and go on from there.")]
+    Offset,
+    #[error("Somebody is sending this upload right now. Try again in a moment.")]
+    Busy,
+    #[error("The bytes do not match their checksum. Send them again.")]
+    Checksum,
+    #[error("More bytes were sent than the upload was said to have.")]
+    TooMuch,
+    #[error("This upload is over. Begin a new one.")]
+    Over,
+    #[error("This upload is finished: the file is stored. Delete it on its own page.")]
+    Finished,
+}
+
+impl UploadTrouble {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Offset => "offset_mismatch",
+            Self::Busy => "upload_busy",
+            Self::Checksum => "checksum_mismatch",
+            Self::TooMuch => "too_large",
+            Self::Over => "upload_over",
+            Self::Finished => "upload_finished",
+        }
+    }
+}
+
 impl Error {
     /// The stable code that clients can rely on.
     pub fn code(&self) -> &'static str {
@@ -106,6 +139,7 @@ impl Error {
             Self::Invalid(_) => "invalid",
             Self::BadRequest(_) => "bad_request",
             Self::Refused(refusal) => refusal.code(),
+            Self::Upload(trouble) => trouble.code(),
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
             Self::Internal(_) => "internal",
@@ -118,6 +152,14 @@ impl Error {
 
     pub fn invalid(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    /// The database does not answer right now.
+    pub fn database_busy() -> Self {
+        Self::Unavailable {
+            message: "The database does not answer. Nothing was lost; try again in a moment.".into(),
+            retry_after: Duration::from_secs(2),
+        }
     }
 
     pub fn internal(cause: impl Into<anyhow::Error>) -> Self {

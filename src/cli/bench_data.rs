@@ -9,7 +9,7 @@ use crate::{
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  stillage bench-data --attachments 1000000")]
 pub struct Args {
-    /// How many files to add, in batches of 100.
+    /// How many files to add, in batches of 20.
     #[arg(long)]
     attachments: usize,
 }

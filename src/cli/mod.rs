@@ -1,10 +1,15 @@
 //! Commands: one file each. All read the same configuration and exit 0 on success, 1 when what they checked
 //! does not hold, 2 when they were used wrongly or could not run.
 
+mod audit;
+mod backup;
 mod bench_data;
 mod config;
+mod demo;
+mod health;
 mod migrate;
 mod render;
+mod restore;
 mod serve;
 mod user;
 
@@ -31,11 +36,22 @@ enum Command {
     Serve,
     /// Show the effective configuration, secrets hidden.
     Config(config::Args),
+    /// Ask the running server whether it can serve; exits 0 when it can, 1 when not.
+    Health,
     /// Bring the database up to date, or show its state.
     Migrate(migrate::Args),
     /// Manage accounts.
     #[command(subcommand)]
     User(user::Command),
+    /// The sealed trail of events.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Back up rows and files together, while the server runs or not.
+    Backup(backup::Args),
+    /// Bring a backup back into an empty place.
+    Restore(restore::Args),
+    /// Fill an empty store with batches, photos and people to look at.
+    Demo(demo::Args),
     /// Add synthetic batches and small files, for measuring.
     BenchData(bench_data::Args),
 }
@@ -76,8 +92,13 @@ fn run(command: Command) -> anyhow::Result<Finding> {
     match command {
         Command::Serve => serve::run(config),
         Command::Config(args) => config::run(&config, &args),
+        Command::Health => health::run(&config),
         Command::Migrate(args) => migrate::run(config, &args),
         Command::User(command) => user::run(config, command),
+        Command::Audit(command) => audit::run(config, command),
+        Command::Backup(args) => backup::run(config, args),
+        Command::Restore(args) => restore::run(&config, &args),
+        Command::Demo(args) => demo::run(config, &args),
         Command::BenchData(args) => bench_data::run(config, &args),
     }
 }
@@ -114,4 +135,11 @@ fn told(error: Error) -> anyhow::Error {
         }
         other => crate::app::with_cause(other),
     }
+}
+
+/// A bar that counts files; nothing where nobody watches.
+fn file_bar() -> anyhow::Result<indicatif::ProgressBar> {
+    let bar = indicatif::ProgressBar::new(0);
+    bar.set_style(indicatif::ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} files {eta}")?);
+    Ok(bar)
 }

@@ -25,6 +25,9 @@ pub struct AttachmentRow {
     pub uploaded_at: DateTime<Utc>,
     pub trashed_at: Option<DateTime<Utc>>,
     pub trashed_by: Option<Uuid>,
+    /// What the file is to its batch; one of `domain::kind`.
+    pub kind: String,
+    pub note: String,
 }
 
 /// States in which a file is part of its batch, whether or not its bytes can be served.
@@ -42,7 +45,7 @@ pub struct Found {
     pub local: Option<String>,
 }
 
-type FoundTuple = (AttachmentRow, Uuid, String, Option<DateTime<Utc>>, String, Option<String>);
+pub(super) type FoundTuple = (AttachmentRow, Uuid, String, Option<DateTime<Utc>>, String, Option<String>);
 
 impl From<FoundTuple> for Found {
     fn from((row, site_id, batch_number, trashed_at, uploader, local): FoundTuple) -> Self {
@@ -71,6 +74,8 @@ macro_rules! found {
             ))
     };
 }
+
+pub(super) use found;
 
 pub fn insert(conn: &mut PgConnection, row: &AttachmentRow) -> Result<()> {
     diesel::insert_into(attachments::table).values(row).execute(conn)?;
@@ -115,27 +120,6 @@ pub fn locate_by_stored_name(conn: &mut PgConnection, name: &str) -> Result<Opti
 /// The bare row, locked until the transaction ends.
 pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<AttachmentRow>> {
     Ok(attachments::table.find(id).select(AttachmentRow::as_select()).for_update().first(conn).optional()?)
-}
-
-/// Up to `limit` living files of a batch, newest first, after the given place in that order.
-pub fn of_batch(
-    conn: &mut PgConnection,
-    batch_id: Uuid,
-    after: Option<(DateTime<Utc>, Uuid)>,
-    limit: i64,
-) -> Result<Vec<Found>> {
-    let mut query = found!()
-        .filter(attachments::batch_id.eq(batch_id))
-        .filter(attachments::state.eq_any(LIVING))
-        .into_boxed::<Pg>();
-    if let Some((at, id)) = after {
-        query = query.filter(
-            attachments::uploaded_at.lt(at).or(attachments::uploaded_at.eq(at).and(attachments::id.lt(id))),
-        );
-    }
-    let rows: Vec<FoundTuple> =
-        query.order((attachments::uploaded_at.desc(), attachments::id.desc())).limit(limit).load(conn)?;
-    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 /// A neighbour in a batch: its id and original name.

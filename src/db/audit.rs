@@ -33,6 +33,14 @@ pub struct EventRow {
     pub details: Value,
 }
 
+/// Several at once, in one statement for each thousand: PostgreSQL binds at most 65,535 values.
+pub fn insert_many(conn: &mut PgConnection, events: &[NewEvent<'_>]) -> Result<()> {
+    for events in events.chunks(1000) {
+        diesel::insert_into(audit_events::table).values(events).execute(conn)?;
+    }
+    Ok(())
+}
+
 pub fn insert(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<()> {
     diesel::insert_into(audit_events::table).values(event).execute(conn)?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    dsl::sql,
+    dsl::{AsSelect, InnerJoin, IntoBoxed, Select, sql},
     pg::Pg,
     prelude::*,
     sql_types::{Bool, Nullable, Text},
@@ -12,9 +12,8 @@ use uuid::Uuid;
 
 use super::{
     batches::BatchRow,
-    like_anywhere,
     schema::{batches, sites},
-    text_search,
+    search::{self, Term},
 };
 use crate::error::Result;
 
@@ -80,13 +79,83 @@ extern "SQL" {
     fn lower(text: Text) -> Text;
 }
 
+/// A batch with the name of its site.
+pub type Listed = (BatchRow, String);
+
+/// How far along the order batches are looked at one by one for what many of them hold.
+const WALKS: [usize; 2] = [64, 1024];
+
 /// Up to `limit` living batches with the name of their site. A place that is not of the order is ignored.
-pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<(BatchRow, String)>> {
+pub fn page(conn: &mut PgConnection, filter: &Filter, limit: usize) -> Result<Vec<Listed>> {
+    let Some(term) = filter.query.as_deref().map(Term::new) else {
+        return Ok(ordered(filter, limit).load(conn)?);
+    };
+    let text = term.as_str().to_owned();
+    if term.is_short() {
+        let holds = sql::<Bool>("strpos(lower(batches.number || ' ' || batches.product), ")
+            .bind::<Text, _>(text)
+            .sql(") > 0");
+        return Ok(ordered(filter, limit).filter(holds).load(conn)?);
+    }
+    let search::Hits { themselves, by_files, patterns } = search::hits(conn, &term)?;
+    match (themselves, by_files) {
+        (Some(mut ids), Some(by_files)) => {
+            ids.extend(by_files);
+            return Ok(ordered(filter, limit).filter(batches::id.eq_any(ids)).load(conn)?);
+        }
+        (None, Some(by_files)) => {
+            let holds = sql::<Bool>("strpos(lower(batches.number || ' ' || batches.product), ")
+                .bind::<Text, _>(text)
+                .sql(") > 0");
+            let query = ordered(filter, limit).filter(holds.or(batches::id.eq_any(by_files)));
+            return Ok(query.load(conn)?);
+        }
+        (_, None) => {}
+    }
+    for walk in WALKS {
+        let mut rows: Vec<Listed> = ordered(filter, walk).load(conn)?;
+        let is_whole = rows.len() < walk;
+        let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id).collect();
+        let holding = search::among(conn, &ids, &term)?;
+        rows.retain(|(row, _)| holding.contains(&row.id));
+        if is_whole || rows.len() >= limit {
+            rows.truncate(limit);
+            return Ok(rows);
+        }
+    }
+    // Many files of few batches: all of them are looked up.
+    let holds =
+        sql::<Bool>("batches.id IN (SELECT id FROM batches WHERE lower(number || ' ' || product) LIKE ")
+            .bind::<Text, _>(patterns.batches)
+            .sql(" AND strpos(lower(number || ' ' || product), ")
+            .bind::<Text, _>(text.clone())
+            .sql(") > 0 UNION ALL SELECT batch_id FROM attachments WHERE lower(original_name) LIKE ")
+            .bind::<Text, _>(patterns.files)
+            .sql(" AND strpos(lower(original_name), ")
+            .bind::<Text, _>(text)
+            .sql(
+                ") > 0 AND state NOT IN ('trashed', 'purged')
+                 UNION ALL SELECT a.batch_id FROM attachment_texts t JOIN attachments a ON a.id = t.attachment_id
+                  WHERE a.state NOT IN ('trashed', 'purged') AND t.words @@ to_tsquery('simple', ",
+            )
+            .bind::<Nullable<Text>, _>(term.words())
+            .sql("))");
+    Ok(ordered(filter, limit).filter(holds).load(conn)?)
+}
+
+type Ordered = IntoBoxed<
+    'static,
+    Select<InnerJoin<batches::table, sites::table>, (AsSelect<BatchRow, Pg>, sites::name)>,
+    Pg,
+>;
+
+/// Everything of a filter but its text, in its order.
+fn ordered(filter: &Filter, limit: usize) -> Ordered {
     let mut query = batches::table
         .inner_join(sites::table)
         .filter(batches::trashed_at.is_null())
         .select((BatchRow::as_select(), sites::name))
-        .limit(limit)
+        .limit(limit as i64)
         .into_boxed::<Pg>();
     if let Some(sites) = &filter.sites {
         query = query.filter(batches::site_id.eq_any(sites.clone()));
@@ -98,73 +167,42 @@ pub fn page(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<
         query = query.filter(batches::created_at.ge(since));
     }
     if filter.empty {
-        query = query.filter(batches::files_count.eq(0));
+        // In so many words, so that the planner sees that the index of empty ones is enough.
+        query = query.filter(sql::<Bool>("batches.files_count = 0"));
     }
-    if let Some(text) = &filter.query {
-        let pattern = like_anywhere(&text.to_lowercase());
-        // Each of the three has its index, and a subquery runs once per page. For words that most files have, that
-        // would be a walk over all of them: then each batch is asked in its turn, and the page is full soon.
-        let (with_words, end) = if text_search::is_common(conn, text)? {
-            (
-                ") OR (SELECT true FROM attachments a JOIN attachment_texts t ON t.attachment_id = a.id
-                   WHERE a.batch_id = batches.id AND a.state NOT IN ('trashed', 'purged')
-                     AND t.words @@ to_tsquery('simple', ",
-                ") LIMIT 1))",
-            )
-        } else {
-            (
-                ") OR batches.id IN (SELECT a.batch_id FROM attachment_texts t
-                   JOIN attachments a ON a.id = t.attachment_id
-                   WHERE a.state NOT IN ('trashed', 'purged') AND t.words @@ to_tsquery('simple', ",
-                ")))",
-            )
-        };
-        query = query.filter(
-            sql::<Bool>("(lower(batches.number || ' ' || batches.product) LIKE ")
-                .bind::<Text, _>(pattern.clone())
-                .sql(
-                    " OR batches.id IN (SELECT batch_id FROM attachments
-                       WHERE state NOT IN ('trashed', 'purged') AND lower(original_name) LIKE ",
-                )
-                .bind::<Text, _>(pattern)
-                .sql(with_words)
-                .bind::<Nullable<Text>, _>(text_search::words_query(text))
-                .sql(end),
-        );
-    }
-    // Two columns that fall or rise together, so that one index serves the order and the place in it.
+    // Two columns that fall or rise together, so that one index serves the order and the place in it: it starts
+    // at the first condition, and the second drops the few before the place.
     let id = batches::id;
     let after = filter.after.clone();
-    query = match filter.sort {
+    match filter.sort {
         Sort::Activity => {
             if let Some(Place { key: Key::At(at), id: last }) = after {
                 let column = batches::last_activity_at;
-                query = query.filter(column.lt(at).or(column.eq(at).and(id.lt(last))));
+                query = query.filter(column.le(at).and(column.lt(at).or(id.lt(last))));
             }
             query.order((batches::last_activity_at.desc(), id.desc()))
         }
         Sort::Made => {
             if let Some(Place { key: Key::At(at), id: last }) = after {
                 let column = batches::created_at;
-                query = query.filter(column.lt(at).or(column.eq(at).and(id.lt(last))));
+                query = query.filter(column.le(at).and(column.lt(at).or(id.lt(last))));
             }
             query.order((batches::created_at.desc(), id.desc()))
         }
         Sort::Number => {
             let column = lower(batches::number);
             if let Some(Place { key: Key::Number(number), id: last }) = after {
-                let is_same = column.eq(number.clone());
-                query = query.filter(column.gt(number).or(is_same.and(id.gt(last))));
+                let from_there = column.ge(number.clone());
+                query = query.filter(from_there.and(column.gt(number).or(id.gt(last))));
             }
             query.order((column.asc(), id.asc()))
         }
         Sort::Size => {
             if let Some(Place { key: Key::Size(size), id: last }) = after {
                 let column = batches::bytes_total;
-                query = query.filter(column.lt(size).or(column.eq(size).and(id.lt(last))));
+                query = query.filter(column.le(size).and(column.lt(size).or(id.lt(last))));
             }
             query.order((batches::bytes_total.desc(), id.desc()))
         }
-    };
-    Ok(query.load(conn)?)
+    }
 }

@@ -47,6 +47,11 @@ pub fn insert(conn: &mut PgConnection, batch: &NewBatchRow<'_>) -> Result<()> {
     Ok(())
 }
 
+/// How many there are, in the trash too.
+pub fn count_all(conn: &mut PgConnection) -> Result<i64> {
+    Ok(batches::table.count().get_result(conn)?)
+}
+
 pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<BatchRow>> {
     Ok(batches::table.find(id).select(BatchRow::as_select()).first(conn).optional()?)
 }
@@ -54,6 +59,19 @@ pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<BatchRow>> {
 /// The row, locked against every other change until the transaction ends.
 pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<BatchRow>> {
     Ok(batches::table.find(id).select(BatchRow::as_select()).for_update().first(conn).optional()?)
+}
+
+/// Those of `ids` that are not in the trash, of these sites (`None` is all), in no order.
+pub fn living(conn: &mut PgConnection, ids: &[Uuid], sites: Option<&[Uuid]>) -> Result<Vec<BatchRow>> {
+    let mut query = batches::table
+        .filter(batches::id.eq_any(ids.to_vec()))
+        .filter(batches::trashed_at.is_null())
+        .select(BatchRow::as_select())
+        .into_boxed::<Pg>();
+    if let Some(sites) = sites {
+        query = query.filter(batches::site_id.eq_any(sites.to_vec()));
+    }
+    Ok(query.load(conn)?)
 }
 
 /// Up to `limit` batches in the trash, the latest first, with the name of who put it there.
@@ -132,6 +150,22 @@ impl Change {
 
     pub fn removed(file: &AttachmentRow) -> Self {
         Self::times(file, -1)
+    }
+
+    pub fn added_all(files: &[AttachmentRow]) -> Self {
+        Self::sum(files.iter().map(Self::added))
+    }
+
+    pub fn removed_all(files: &[AttachmentRow]) -> Self {
+        Self::sum(files.iter().map(Self::removed))
+    }
+
+    fn sum(changes: impl Iterator<Item = Self>) -> Self {
+        changes.fold(Self { files: 0, pictures: 0, bytes: 0 }, |sum, change| Self {
+            files: sum.files + change.files,
+            pictures: sum.pictures + change.pictures,
+            bytes: sum.bytes + change.bytes,
+        })
     }
 
     fn times(file: &AttachmentRow, sign: i64) -> Self {

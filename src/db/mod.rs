@@ -3,27 +3,37 @@
 
 pub mod attachments;
 pub mod audit;
+pub mod audit_seals;
+pub mod batch_files;
 pub mod batch_list;
 pub mod batches;
 pub mod bulk;
+pub mod dump;
 pub mod embedded;
 pub mod jobs;
 pub mod migrate;
+pub mod password_links;
+pub mod people;
+mod pool;
 pub mod previews;
 pub mod schema;
+pub mod search;
 pub mod sessions;
 pub mod settings;
 pub mod sites;
 pub mod text_search;
+pub mod uploads;
 pub mod users;
 
 use std::time::Duration;
 
 use diesel::{
     Connection, PgConnection,
-    r2d2::{ConnectionManager, Pool},
+    r2d2::{Pool, PooledConnection},
+    result::DatabaseErrorKind,
 };
 
+use self::pool::{Deaths, Manager};
 use crate::{
     blocking::Gate,
     error::{Error, Result},
@@ -38,7 +48,8 @@ const STATEMENT_TIMEOUT: &str = "15s";
 /// The pool of connections, and the gate in front of it.
 #[derive(Clone)]
 pub struct Db {
-    pool: Pool<ConnectionManager<PgConnection>>,
+    pool: Pool<Manager>,
+    deaths: Deaths,
     gate: Gate,
 }
 
@@ -48,17 +59,17 @@ impl Db {
     /// # Errors
     /// When not even one connection can be made within 3 s.
     pub fn connect(url: &str, size: u32) -> Result<Self> {
-        let manager = ConnectionManager::new(with_options(url));
+        let deaths = Deaths::default();
+        let manager = Manager::new(with_options(url), deaths.clone());
         let pool = Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
-            // Asking every connection for its health costs a third of the throughput; a broken one shows
-            // itself at its next use and is replaced.
-            .test_on_check_out(false)
+            // Costs nothing but after a death: see `pool`.
+            .test_on_check_out(true)
             .connection_timeout(CHECKOUT_TIMEOUT)
             .build(manager)
             .map_err(Error::internal)?;
-        Ok(Self { pool, gate: Gate::new(size as usize) })
+        Ok(Self { pool, deaths, gate: Gate::new(size as usize) })
     }
 
     /// Runs `work` with a connection, on a blocking thread. Bytes of files never move in here.
@@ -70,8 +81,8 @@ impl Db {
         F: FnOnce(&mut PgConnection) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let pool = self.pool.clone();
-        self.gate.run(move || work(&mut *checkout(&pool)?)).await
+        let db = self.clone();
+        self.gate.run(move || db.with_connection(work)).await
     }
 
     /// Runs `work` with a connection, gives it back, and goes on with `then` on the same thread: for what
@@ -83,8 +94,8 @@ impl Db {
         T: 'static,
         U: Send + 'static,
     {
-        let pool = self.pool.clone();
-        self.gate.run_then(move || work(&mut *checkout(&pool)?), then).await
+        let db = self.clone();
+        self.gate.run_then(move || db.with_connection(work), then).await
     }
 
     /// Runs `work` in a transaction, on a blocking thread. An error rolls back.
@@ -96,27 +107,28 @@ impl Db {
         self.run(move |conn| conn.transaction(work)).await
     }
 
+    fn with_connection<T>(&self, work: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        let mut checkout = self.checkout()?;
+        match work(&mut checkout.conn) {
+            Err(Error::Internal(cause)) if checkout.has_died(&self.deaths) => {
+                tracing::error!(error = ?cause, "a database connection died");
+                Err(Error::database_busy())
+            }
+            result => result,
+        }
+    }
+
+    fn checkout(&self) -> Result<PooledConnection<Manager>> {
+        self.pool.get().map_err(|error| {
+            tracing::error!(%error, "no database connection");
+            Error::database_busy()
+        })
+    }
+
     /// Connections in use and open, for metrics.
     pub fn pool_state(&self) -> (u32, u32) {
         let state = self.pool.state();
         (state.connections - state.idle_connections, state.connections)
-    }
-}
-
-type Checkout = diesel::r2d2::PooledConnection<ConnectionManager<PgConnection>>;
-
-fn checkout(pool: &Pool<ConnectionManager<PgConnection>>) -> Result<Checkout> {
-    pool.get().map_err(|error| {
-        tracing::error!(%error, "no database connection");
-        busy()
-    })
-}
-
-/// The database does not answer right now.
-pub fn busy() -> Error {
-    Error::Unavailable {
-        message: "The database does not answer. Nothing was lost; try again in a moment.".into(),
-        retry_after: Duration::from_secs(2),
     }
 }
 
@@ -130,6 +142,26 @@ fn with_options(url: &str) -> String {
     format!(
         "{url}{separator}options=-c%20statement_timeout%3D{STATEMENT_TIMEOUT}%20-c%20idle_in_transaction_session_timeout%3D{STATEMENT_TIMEOUT}&application_name=stillage"
     )
+}
+
+/// Whether the database refused a row because there is one like it.
+pub fn is_taken(error: &Error) -> bool {
+    violates(error, DatabaseErrorKind::UniqueViolation)
+}
+
+/// Whether the database refused to remove a row that others name.
+pub fn is_in_use(error: &Error) -> bool {
+    violates(error, DatabaseErrorKind::ForeignKeyViolation)
+}
+
+fn violates(error: &Error, constraint: DatabaseErrorKind) -> bool {
+    let Error::Internal(cause) = error else { return false };
+    match cause.downcast_ref() {
+        Some(diesel::result::Error::DatabaseError(kind, _)) => {
+            std::mem::discriminant(kind) == std::mem::discriminant(&constraint)
+        }
+        _ => false,
+    }
 }
 
 /// A pattern for `LIKE` that finds `text` anywhere, its own wildcards taken literally.

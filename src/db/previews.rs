@@ -47,8 +47,7 @@ pub fn of(conn: &mut PgConnection, attachments: &[Uuid]) -> Result<Vec<PreviewRo
 
 /// A file with its previews: what an answer with a picture needs, in one look-up by primary keys.
 pub fn locate(conn: &mut PgConnection, id: Uuid) -> Result<Option<(Located, Option<PreviewRow>)>> {
-    type Row = (AttachmentRow, Uuid, Option<DateTime<Utc>>, Option<PreviewRow>);
-    let found: Option<Row> = attachments::table
+    let found = attachments::table
         .inner_join(batches::table)
         .left_join(previews::table)
         .filter(attachments::id.eq(id))
@@ -58,7 +57,7 @@ pub fn locate(conn: &mut PgConnection, id: Uuid) -> Result<Option<(Located, Opti
             batches::trashed_at,
             Option::<PreviewRow>::as_select(),
         ))
-        .first(conn)
+        .first::<(_, _, _, _)>(conn)
         .optional()?;
     Ok(found.map(|(row, site_id, batch_trashed_at, preview)| {
         (Located { row, site_id, batch_trashed_at }, preview)

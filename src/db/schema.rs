@@ -44,6 +44,8 @@ diesel::table! {
         uploaded_at -> Timestamptz,
         trashed_at -> Nullable<Timestamptz>,
         trashed_by -> Nullable<Uuid>,
+        kind -> Text,
+        note -> Text,
     }
 }
 
@@ -59,6 +61,18 @@ diesel::table! {
         batch_id -> Nullable<Uuid>,
         attachment_id -> Nullable<Uuid>,
         details -> Jsonb,
+        seal_id -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
+    audit_seals (id) {
+        id -> Int8,
+        sealed_at -> Timestamptz,
+        events_count -> Int8,
+        root -> Bytea,
+        previous -> Bytea,
+        hash -> Bytea,
     }
 }
 
@@ -101,6 +115,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    password_links (user_id) {
+        user_id -> Uuid,
+        token_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     previews (attachment_id) {
         attachment_id -> Uuid,
         state -> Text,
@@ -120,6 +143,9 @@ diesel::table! {
         state -> Jsonb,
         created_at -> Timestamptz,
         last_seen_at -> Timestamptz,
+        id -> Uuid,
+        user_agent -> Text,
+        address -> Text,
     }
 }
 
@@ -149,6 +175,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    uploads (id) {
+        id -> Uuid,
+        batch_id -> Uuid,
+        user_id -> Uuid,
+        filename -> Text,
+        metadata -> Text,
+        length -> Int8,
+        received -> Int8,
+        state -> Text,
+        attachment_id -> Nullable<Uuid>,
+        lease -> Nullable<Uuid>,
+        lease_until -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         username -> Text,
@@ -158,6 +203,8 @@ diesel::table! {
         disabled_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        last_seen_at -> Nullable<Timestamptz>,
+        password_set_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -165,25 +212,33 @@ diesel::joinable!(attachment_copies -> attachments (attachment_id));
 diesel::joinable!(attachment_texts -> attachments (attachment_id));
 diesel::joinable!(attachments -> batches (batch_id));
 diesel::joinable!(audit_events -> attachments (attachment_id));
+diesel::joinable!(audit_events -> audit_seals (seal_id));
 diesel::joinable!(audit_events -> batches (batch_id));
 diesel::joinable!(audit_events -> users (actor_id));
 diesel::joinable!(batches -> sites (site_id));
+diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(previews -> attachments (attachment_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(site_members -> sites (site_id));
 diesel::joinable!(site_members -> users (user_id));
+diesel::joinable!(uploads -> attachments (attachment_id));
+diesel::joinable!(uploads -> batches (batch_id));
+diesel::joinable!(uploads -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     attachment_copies,
     attachment_texts,
     attachments,
     audit_events,
+    audit_seals,
     batches,
     jobs,
+    password_links,
     previews,
     sessions,
     settings,
     site_members,
     sites,
+    uploads,
     users,
 );

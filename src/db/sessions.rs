@@ -16,12 +16,19 @@ pub struct SessionRow {
     pub state: Value,
     pub created_at: DateTime<Utc>,
     pub last_seen_at: DateTime<Utc>,
+    /// Names the session to its owner; opens nothing.
+    pub id: Uuid,
+    /// As the browser gave it when it signed in; empty when it gave none.
+    pub user_agent: String,
+    /// Where it signed in from; empty when that is not known.
+    pub address: String,
 }
 
 /// A living session with what its user is right now, in one look-up: a changed role, site or a disabled
 /// account takes effect with the next request.
 #[derive(Debug, Queryable)]
 pub struct LiveSession {
+    pub id: Uuid,
     pub state: Value,
     pub last_seen_at: DateTime<Utc>,
     pub user_id: Uuid,
@@ -29,6 +36,17 @@ pub struct LiveSession {
     pub display_name: String,
     pub role: String,
     pub sites: Vec<Uuid>,
+}
+
+/// What a person is told of a session of theirs.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+pub struct SessionFacts {
+    pub id: Uuid,
+    pub user_agent: String,
+    pub address: String,
+    pub created_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
 }
 
 /// The session under `key_hash`, if it was used after `idle_since` and made after `made_since` and its user
@@ -47,6 +65,7 @@ pub fn find_live(
         .filter(sessions::created_at.gt(made_since))
         .filter(users::disabled_at.is_null())
         .select((
+            sessions::id,
             sessions::state,
             sessions::last_seen_at,
             users::id,
@@ -72,6 +91,34 @@ pub fn set_state(conn: &mut PgConnection, key_hash: &[u8], state: &Value) -> Res
 pub fn touch(conn: &mut PgConnection, key_hash: &[u8], at: DateTime<Utc>) -> Result<()> {
     diesel::update(sessions::table.find(key_hash)).set(sessions::last_seen_at.eq(at)).execute(conn)?;
     Ok(())
+}
+
+/// A user's sessions that can still be used, the latest used first. Without their keys and states.
+pub fn living_of_user(
+    conn: &mut PgConnection,
+    user_id: Uuid,
+    idle_since: DateTime<Utc>,
+    made_since: DateTime<Utc>,
+) -> Result<Vec<SessionFacts>> {
+    Ok(sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::last_seen_at.gt(idle_since))
+        .filter(sessions::created_at.gt(made_since))
+        .order((sessions::last_seen_at.desc(), sessions::id))
+        .select(SessionFacts::as_select())
+        .load(conn)?)
+}
+
+/// Ends one session of this user; whether there was one.
+pub fn delete_of_user(conn: &mut PgConnection, user_id: Uuid, id: Uuid) -> Result<bool> {
+    let one = sessions::table.filter(sessions::id.eq(id)).filter(sessions::user_id.eq(user_id));
+    Ok(diesel::delete(one).execute(conn)? > 0)
+}
+
+/// Ends every session of this user but one, at once and on every instance.
+pub fn delete_others(conn: &mut PgConnection, user_id: Uuid, kept: Uuid) -> Result<usize> {
+    let others = sessions::table.filter(sessions::user_id.eq(user_id)).filter(sessions::id.ne(kept));
+    Ok(diesel::delete(others).execute(conn)?)
 }
 
 pub fn delete(conn: &mut PgConnection, key_hash: &[u8]) -> Result<()> {

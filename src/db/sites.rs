@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::schema::{site_members, sites};
+use super::schema::{batches, site_members, sites};
 use crate::error::Result;
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -22,6 +22,11 @@ pub fn all(conn: &mut PgConnection) -> Result<Vec<Site>> {
         .order((sites::is_default.desc(), sites::name.asc()))
         .select(Site::as_select())
         .load(conn)?)
+}
+
+/// The row, locked against every other change until the transaction ends.
+pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<Site>> {
+    Ok(sites::table.find(id).select(Site::as_select()).for_no_key_update().first(conn).optional()?)
 }
 
 pub fn insert(conn: &mut PgConnection, site: &Site) -> Result<()> {
@@ -46,4 +51,38 @@ pub fn of_user(conn: &mut PgConnection, user_id: Uuid) -> Result<Vec<Uuid>> {
         .filter(site_members::user_id.eq(user_id))
         .select(site_members::site_id)
         .load(conn)?)
+}
+
+/// Makes `sites` all that the user belongs to.
+pub fn set_of_user(conn: &mut PgConnection, user_id: Uuid, sites: &[Uuid], at: DateTime<Utc>) -> Result<()> {
+    let of_user = site_members::table.filter(site_members::user_id.eq(user_id));
+    diesel::delete(of_user.filter(site_members::site_id.ne_all(sites.to_vec()))).execute(conn)?;
+    for &site in sites {
+        add_member(conn, site, user_id, at)?;
+    }
+    Ok(())
+}
+
+pub fn rename(conn: &mut PgConnection, id: Uuid, name: &str) -> Result<()> {
+    diesel::update(sites::table.find(id)).set(sites::name.eq(name)).execute(conn)?;
+    Ok(())
+}
+
+pub fn delete(conn: &mut PgConnection, id: Uuid) -> Result<()> {
+    diesel::delete(sites::table.find(id)).execute(conn)?;
+    Ok(())
+}
+
+/// How many people belong to each site that has any; the disabled count too, for they may come back.
+pub fn member_counts(conn: &mut PgConnection) -> Result<Vec<(Uuid, i64)>> {
+    Ok(site_members::table
+        .group_by(site_members::site_id)
+        .select((site_members::site_id, diesel::dsl::count_star()))
+        .load(conn)?)
+}
+
+/// Which of the sites have a batch, be it in the trash.
+pub fn with_batches(conn: &mut PgConnection) -> Result<Vec<Uuid>> {
+    let of_site = batches::table.filter(batches::site_id.eq(sites::id));
+    Ok(sites::table.filter(diesel::dsl::exists(of_site)).select(sites::id).load(conn)?)
 }

@@ -10,8 +10,6 @@ use crate::error::Result;
 const PREFIX_MIN_CHARS: usize = 3;
 /// More words than this make no search better.
 const WORDS_MAX: usize = 16;
-/// Words that more texts than this have are common.
-const COMMON: i64 = 5000;
 /// Characters around a hit from which its line is cut.
 const WINDOW: i32 = 400;
 
@@ -37,24 +35,6 @@ fn words(typed: &str) -> impl Iterator<Item = &str> {
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| word.contains(char::is_alphanumeric))
         .take(WORDS_MAX)
-}
-
-/// Whether many texts have what was typed. Costs the same however many there are.
-pub fn is_common(conn: &mut PgConnection, typed: &str) -> Result<bool> {
-    #[derive(QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = sql_types::BigInt)]
-        count: i64,
-    }
-    let Some(words) = words_query(typed) else { return Ok(false) };
-    let found: Count = sql_query(
-        "SELECT count(*) AS count FROM (
-             SELECT 1 FROM attachment_texts WHERE words @@ to_tsquery('simple', $1) LIMIT $2 + 1) AS found",
-    )
-    .bind::<sql_types::Text, _>(words)
-    .bind::<sql_types::BigInt, _>(COMMON)
-    .get_result(conn)?;
-    Ok(found.count > COMMON)
 }
 
 /// Why a search found a batch: a file, and the line of its text around the hit, which is empty when its name was what

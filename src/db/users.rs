@@ -21,6 +21,10 @@ pub struct UserRow {
     pub disabled_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// `None`: never signed in.
+    pub last_seen_at: Option<DateTime<Utc>>,
+    /// `None`: has no password that anybody knows; a link is the way to the first one.
+    pub password_set_at: Option<DateTime<Utc>>,
 }
 
 pub fn insert(conn: &mut PgConnection, user: &UserRow) -> Result<()> {
@@ -40,14 +44,21 @@ pub fn find_by_name(conn: &mut PgConnection, username: &str) -> Result<Option<Us
         .optional()?)
 }
 
-/// The rows of every enabled admin, locked until the transaction ends: who changes one counts on the others.
-pub fn enabled_admins_for_update(conn: &mut PgConnection) -> Result<Vec<UserRow>> {
+/// The row, locked against every other change until the transaction ends.
+pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRow>> {
+    Ok(users::table.find(id).select(UserRow::as_select()).for_no_key_update().first(conn).optional()?)
+}
+
+/// The admins who can sign in, locked until the transaction ends: who changes one counts on the others. Whoever
+/// changes people takes this lock first, so that nobody waits for one who waits for them.
+pub fn lock_able_admins(conn: &mut PgConnection) -> Result<Vec<Uuid>> {
     Ok(users::table
         .filter(users::role.eq("admin"))
         .filter(users::disabled_at.is_null())
+        .filter(users::password_set_at.is_not_null())
         .order(users::id)
-        .select(UserRow::as_select())
-        .for_update()
+        .select(users::id)
+        .for_no_key_update()
         .load(conn)?)
 }
 
@@ -66,10 +77,37 @@ pub fn names(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Stri
     Ok(pairs.into_iter().collect())
 }
 
-pub fn set_password_hash(conn: &mut PgConnection, id: Uuid, hash: &str, at: DateTime<Utc>) -> Result<()> {
+/// `set_at` is `None` for a hash whose password nobody knows.
+pub fn set_password_hash(
+    conn: &mut PgConnection,
+    id: Uuid,
+    hash: &str,
+    set_at: Option<DateTime<Utc>>,
+    at: DateTime<Utc>,
+) -> Result<()> {
     diesel::update(users::table.find(id))
-        .set((users::password_hash.eq(hash), users::updated_at.eq(at)))
+        .set((users::password_hash.eq(hash), users::password_set_at.eq(set_at), users::updated_at.eq(at)))
         .execute(conn)?;
+    Ok(())
+}
+
+pub fn set_display_name(conn: &mut PgConnection, id: Uuid, name: &str, at: DateTime<Utc>) -> Result<()> {
+    diesel::update(users::table.find(id))
+        .set((users::display_name.eq(name), users::updated_at.eq(at)))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn set_role(conn: &mut PgConnection, id: Uuid, role: &str, at: DateTime<Utc>) -> Result<()> {
+    diesel::update(users::table.find(id))
+        .set((users::role.eq(role), users::updated_at.eq(at)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Notes that the person is here.
+pub fn seen(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<()> {
+    diesel::update(users::table.find(id)).set(users::last_seen_at.eq(at)).execute(conn)?;
     Ok(())
 }
 

@@ -14,13 +14,15 @@ use crate::{
     app::App,
     db::{
         self,
-        attachments::{AttachmentRow, Found, LIVING, Located},
+        attachments::{LIVING, Located},
         batches::Change,
         previews::PreviewRow,
     },
     error::{Error, Refusal, Result},
     storage::LocalStore,
 };
+
+pub use crate::db::attachments::{AttachmentRow, Found};
 
 /// Lines of activity beside a file.
 const ACTIVITY: i64 = 30;
@@ -199,7 +201,7 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
 }
 
 /// The file, if the actor may do this with it. A purged one is gone for everybody.
-fn visible(actor: &Actor, action: Action, found: Option<Found>) -> Result<Found> {
+pub(super) fn visible(actor: &Actor, action: Action, found: Option<Found>) -> Result<Found> {
     let found = found.filter(|found| found.row.state != "purged").ok_or(Error::NotFound)?;
     authorize(actor, action, Resource::Site(found.site_id))?;
     Ok(found)

@@ -1,4 +1,9 @@
-//! Events: written in the transaction of what they describe, or not at all.
+//! Events: written in the transaction of what they describe, or not at all. [`seal`] chains them, [`verify`]
+//! proves that nobody changed them since, [`export`] hands them out.
+
+pub mod export;
+pub mod seal;
+pub mod verify;
 
 use chrono::{DateTime, Utc};
 use diesel::PgConnection;
@@ -44,23 +49,43 @@ pub fn record(
     subject: Subject,
     details: Value,
 ) -> Result<()> {
+    db::audit::insert(conn, &event(at, actor, action, subject, details))
+}
+
+/// Adds the same act on several things.
+pub fn record_many(
+    conn: &mut PgConnection,
+    at: DateTime<Utc>,
+    actor: &Actor,
+    action: &str,
+    subjects: impl IntoIterator<Item = (Subject, Value)>,
+) -> Result<()> {
+    let events: Vec<_> =
+        subjects.into_iter().map(|(subject, details)| event(at, actor, action, subject, details)).collect();
+    db::audit::insert_many(conn, &events)
+}
+
+fn event<'a>(
+    at: DateTime<Utc>,
+    actor: &'a Actor,
+    action: &'a str,
+    subject: Subject,
+    details: Value,
+) -> NewEvent<'a> {
     let (batch_id, attachment_id) = match subject {
         Subject::Batch(id) => (Some(id), None),
         Subject::Attachment { id, batch } => (Some(batch), Some(id)),
         Subject::User(_) | Subject::Site(_) | Subject::System => (None, None),
     };
-    db::audit::insert(
-        conn,
-        &NewEvent {
-            at,
-            actor: &actor.name,
-            actor_id: actor.id(),
-            address: actor.address.map(|address| address.to_string()),
-            action,
-            subject: subject.key(),
-            batch_id,
-            attachment_id,
-            details,
-        },
-    )
+    NewEvent {
+        at,
+        actor: &actor.name,
+        actor_id: actor.id(),
+        address: actor.address.map(|address| address.to_string()),
+        action,
+        subject: subject.key(),
+        batch_id,
+        attachment_id,
+        details,
+    }
 }

@@ -76,7 +76,7 @@ impl Default for Passwords {
 }
 
 /// A hash with the default parameters, whose password nobody knows.
-const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YmVjYXVzZSBub2JvZHk$\
+pub(super) const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YmVjYXVzZSBub2JvZHk$\
     2Qm0bQd5S5rGhXJrTzUJmYQ0k4kF0bZ0jz0y3rT6v4Y";
 
 /// Checks a new password.
@@ -100,6 +100,11 @@ pub fn check_new_password(password: &SecretString) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// Whether a given password is short enough to be hashed at all.
+pub(super) fn is_hashable(password: &SecretString) -> bool {
+    password.expose_secret().len() <= PASSWORD_MAX_BYTES
+}
+
 /// Signs a person in by name and password.
 ///
 /// # Errors
@@ -117,7 +122,7 @@ pub async fn sign_in(
     }
     // Nobody has such a name, and PostgreSQL takes no NUL.
     let is_no_name = username.len() > NAME_MAX_BYTES || username.contains('\0');
-    if is_no_name || password.expose_secret().len() > PASSWORD_MAX_BYTES {
+    if is_no_name || !is_hashable(&password) {
         return Err(Error::Unauthenticated);
     }
     let name = username.clone();
@@ -199,7 +204,7 @@ pub async fn set_up(app: &App, token: &str, username: &str, password: SecretStri
             // Whoever takes the token away first is the one: a second request finds nothing.
             settings::remove(conn, SETUP_TOKEN_KEY)?;
             let site = sites::default_site(conn)?;
-            users::insert(conn, &Actor::console(), new, hash, &[site.id], now)
+            users::insert(conn, &Actor::console(), new, Some(hash), &[site.id], now)
         })
         .await
 }
@@ -216,7 +221,7 @@ pub async fn make_first_admin(app: &App) -> Result<bool> {
     app.db
         .transaction(move |conn| {
             let site = sites::default_site(conn)?;
-            users::insert(conn, &Actor::console(), new, hash, &[site.id], now)
+            users::insert(conn, &Actor::console(), new, Some(hash), &[site.id], now)
         })
         .await?;
     Ok(true)

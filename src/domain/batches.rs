@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use diesel::PgConnection;
 use serde_json::json;
 use uuid::Uuid;
@@ -10,19 +10,18 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, EventRow, Subject},
-    sites,
+    files, sites,
 };
 use crate::{
     app::App,
-    db::{
-        self,
-        batch_list::{Filter, Place, Sort},
-        batches::{BatchRow, NewBatchRow},
-        previews::PreviewRow,
-        sites::Site,
-        text_search::{self, Hit},
-    },
+    db::{self, batch_list::Filter, batches::NewBatchRow, previews::PreviewRow, sites::Site, text_search},
     error::{Error, FieldError, Result},
+};
+
+pub use crate::db::{
+    batch_list::{Place, Sort},
+    batches::BatchRow,
+    text_search::{HIT_BEGIN, HIT_END, Hit},
 };
 
 /// Batches on one page of the list.
@@ -120,7 +119,7 @@ pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
                 sort: wanted.sort,
                 after: wanted.after,
             };
-            let mut rows = db::batch_list::page(conn, &filter, PAGE as i64 + 1)?;
+            let mut rows = db::batch_list::page(conn, &filter, PAGE + 1)?;
             let next = cut_to_page(&mut rows, PAGE, |(row, _)| wanted.sort.place_of(row));
             let hits = match &filter.query {
                 Some(query) => text_search::hits(conn, &unexplained(&rows, query), query)?,
@@ -146,23 +145,18 @@ pub struct Whole {
     pub site: Site,
     pub created_by: String,
     pub files: Vec<db::attachments::Found>,
-    pub next_files: Option<(DateTime<Utc>, Uuid)>,
+    pub next_files: Option<files::Place>,
     /// What there is to see of these files, by their ids.
     pub previews: HashMap<Uuid, PreviewRow>,
     pub activity: Vec<EventRow>,
     pub many_sites: bool,
 }
 
-/// One batch, with [`FILES_PAGE`] of its files after the given place.
+/// One batch, with [`FILES_PAGE`] of the files that are wanted.
 ///
 /// # Errors
 /// [`Error::NotFound`] for what does not exist or is not for the actor.
-pub async fn show(
-    app: &App,
-    actor: &Actor,
-    id: Uuid,
-    files_after: Option<(DateTime<Utc>, Uuid)>,
-) -> Result<Whole> {
+pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> Result<Whole> {
     let actor = actor.clone();
     app.db
         .run(move |conn| {
@@ -172,8 +166,8 @@ pub async fn show(
             let site = sites.into_iter().find(|site| site.id == batch.site_id).ok_or(Error::NotFound)?;
             let created_by =
                 db::users::find(conn, batch.created_by)?.map_or_else(String::new, |user| user.display_name);
-            let mut files = db::attachments::of_batch(conn, id, files_after, FILES_PAGE as i64 + 1)?;
-            let next_files = cut_to_page(&mut files, FILES_PAGE, |file| (file.row.uploaded_at, file.row.id));
+            let mut files = db::batch_files::page(conn, id, &wanted, FILES_PAGE as i64 + 1)?;
+            let next_files = cut_to_page(&mut files, FILES_PAGE, |file| wanted.order.place_of(&file.row));
             let ids: Vec<Uuid> = files.iter().map(|file| file.row.id).collect();
             let previews = db::previews::of(conn, &ids)?;
             let previews = previews.into_iter().map(|preview| (preview.attachment_id, preview)).collect();

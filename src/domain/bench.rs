@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// Files in each synthetic batch.
-pub const PER_BATCH: usize = 100;
+/// Few, so that a small store has a full page of batches as a large one has.
+pub const PER_BATCH: usize = 20;
 /// Batches that go into the database together.
 const STEP: usize = 100;
 /// The account that synthetic things belong to; it can never sign in.
@@ -60,6 +61,8 @@ pub async fn fill(app: &Arc<App>, actor: &Actor, attachments: usize, progress: i
                         disabled_at: Some(now),
                         created_at: now,
                         updated_at: now,
+                        last_seen_at: None,
+                        password_set_at: None,
                     };
                     db::users::insert(conn, &user)?;
                     user.id
@@ -124,6 +127,8 @@ fn row(batch: &BatchCopy, number: usize, nth: i64) -> AttachmentRow {
         uploaded_at: batch.created_at + TimeDelta::milliseconds(nth),
         trashed_at: None,
         trashed_by: None,
+        kind: "other".to_owned(),
+        note: String::new(),
     }
 }
 

@@ -7,7 +7,6 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use diesel::{Connection, PgConnection};
 use serde_json::json;
-use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::{
@@ -15,6 +14,8 @@ use super::{
     audit::{self, Subject},
     batches,
     content::{self, Type},
+    inflow::Inflow,
+    kind::Kind,
     previews,
     slots::Slot,
 };
@@ -26,15 +27,12 @@ use crate::{
     db::{
         self,
         attachments::{AttachmentRow, Found},
-        batches::Change,
+        batches::{BatchRow, Change},
+        uploads::Claim,
     },
-    error::{Error, Refusal, Result},
-    storage::{Published, Staged, Staging, StorageError, key},
+    error::{Error, Refusal, Result, UploadTrouble},
+    storage::{Published, Staged, StorageError, key},
 };
-
-/// How many bytes gather before they go to a blocking thread together: large enough that the hop costs
-/// nothing, small enough that hundreds of uploads fit in memory.
-const CHUNK: usize = 256 * 1024;
 
 /// Longest file name that is recorded, in bytes.
 const NAME_MAX_BYTES: usize = 1024;
@@ -58,8 +56,7 @@ impl Intake {
         app.db
             .run(move |conn| {
                 let batch = batches::visible(conn, &asked, Action::ManageFiles, batch_id)?;
-                batches::not_in_trash(&batch)?;
-                if batch.status == "closed" { Err(Refusal::BatchClosed.into()) } else { Ok(()) }
+                takes_files(&batch)
             })
             .await?;
         let slot = app.slots.take(actor.account()?)?;
@@ -71,80 +68,53 @@ impl Intake {
     /// # Errors
     /// [`Refusal::UnsupportedType`] when the name's extension is not allowed.
     pub fn file(&self, filename: &str) -> Result<Incoming<'_>> {
-        if filename.is_empty() || filename.len() > NAME_MAX_BYTES || filename.contains('\0') {
-            return Err(Refusal::Malformed { reason: "The file's name cannot be used.".into() }.into());
-        }
-        Ok(Incoming {
-            kind: content::claimed_by(filename)?,
-            filename: filename.to_owned(),
-            intake: self,
-            head: Vec::new(),
-            head_checked: false,
-            gathered: Vec::new(),
-            gathered_size: 0,
-            size: 0,
-            writing: None,
-        })
+        let kind = kind_of(filename)?;
+        let inflow = Inflow::new(&self.app, kind);
+        Ok(Incoming { intake: self, filename: filename.to_owned(), inflow })
     }
+}
+
+/// # Errors
+/// [`Refusal::BatchClosed`], [`Error::Conflict`] for a batch in the trash.
+pub(super) fn takes_files(batch: &BatchRow) -> Result<()> {
+    batches::not_in_trash(batch)?;
+    if batch.status == "closed" { Err(Refusal::BatchClosed.into()) } else { Ok(()) }
+}
+
+/// The type that a file of this name must have.
+///
+/// # Errors
+/// [`Refusal::UnsupportedType`] for an extension that is not allowed, [`Refusal::Malformed`] for a name that
+/// cannot be recorded.
+pub(super) fn kind_of(filename: &str) -> Result<&'static Type> {
+    if filename.is_empty() || filename.len() > NAME_MAX_BYTES || filename.contains('\0') {
+        return Err(Refusal::Malformed { reason: "The file's name cannot be used.".into() }.into());
+    }
+    content::claimed_by(filename)
+}
+
+/// # Errors
+/// [`Refusal::TooLarge`] when a file of `size` bytes is over the limit.
+pub(super) fn check_size(app: &App, size: u64) -> Result<()> {
+    let limit = app.config.max_upload_size;
+    if size > limit { Err(Refusal::TooLarge { limit_mb: limit / config::MB }.into()) } else { Ok(()) }
 }
 
 /// One file on its way in. Dropping it forgets the file.
 pub struct Incoming<'a> {
     intake: &'a Intake,
     filename: String,
-    kind: &'static Type,
-    head: Vec<u8>,
-    head_checked: bool,
-    gathered: Vec<Bytes>,
-    gathered_size: usize,
-    size: u64,
-    /// The staged file, with a blocking thread that writes to it; `None` before the first chunk.
-    writing: Option<JoinHandle<Result<Staging>>>,
+    inflow: Inflow,
 }
 
 impl Incoming<'_> {
-    /// Takes the next bytes. While one chunk is hashed and written, the next gathers.
+    /// Takes the next bytes.
     ///
     /// # Errors
     /// The reason why this file will not be stored; the caller drops it then.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.size += bytes.len() as u64;
-        let limit = self.intake.app.config.max_upload_size;
-        if self.size > limit {
-            return Err(Refusal::TooLarge { limit_mb: limit / config::MB }.into());
-        }
-        if !self.head_checked {
-            let missing = content::HEAD - self.head.len();
-            self.head.extend_from_slice(&bytes[..bytes.len().min(missing)]);
-            if self.head.len() == content::HEAD {
-                self.check_head()?;
-            }
-        }
-        self.gathered_size += bytes.len();
-        self.gathered.push(bytes);
-        if self.gathered_size >= CHUNK { self.flush().await } else { Ok(()) }
-    }
-
-    fn check_head(&mut self) -> Result<()> {
-        self.head_checked = true;
-        self.kind.check_head(&self.head)
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        let staging = self.at_rest().await?;
-        let chunks = std::mem::take(&mut self.gathered);
-        self.gathered_size = 0;
-        let app = Arc::clone(&self.intake.app);
-        self.writing = Some(tokio::task::spawn_blocking(move || append(&app, staging, &chunks)));
-        Ok(())
-    }
-
-    /// The staged file once nothing writes to it; `None` before the first chunk.
-    async fn at_rest(&mut self) -> Result<Option<Staging>> {
-        match self.writing.take() {
-            Some(writing) => writing.await.map_err(Error::internal)?.map(Some),
-            None => Ok(None),
-        }
+        check_size(&self.intake.app, self.inflow.size() + bytes.len() as u64)?;
+        self.inflow.write(bytes).await
     }
 
     /// Ends the file: durable, checked, published, recorded. Only when this returns is it stored.
@@ -152,47 +122,71 @@ impl Incoming<'_> {
     /// # Errors
     /// The reason why it is not stored; nothing is left of it then.
     pub async fn finish(mut self) -> Result<Found> {
-        if self.size == 0 {
+        if self.inflow.size() == 0 {
             return Err(Refusal::EmptyFile.into());
         }
-        if !self.head_checked {
-            self.check_head()?;
-        }
-        let staging = self.at_rest().await?;
-        let Self { intake, filename, kind, gathered, .. } = self;
-        let id = Uuid::now_v7();
-        let stored_name = key::stored_name(Uuid::new_v4(), &filename);
-
-        let app = Arc::clone(&intake.app);
-        let name = stored_name.clone();
-        let (whole, published) = blocking::run(move || {
-            let staged = append(&app, staging, &gathered)?.finish().map_err(refuse)?;
-            let pixels = kind.check_whole(staged.open().map_err(refuse)?)?;
-            let whole = Whole::of(&staged, pixels);
-            let published = app.store.publish(staged, &name).map_err(refuse)?;
-            Ok((whole, published))
-        })
-        .await?;
-
-        let row = AttachmentRow {
-            id,
+        self.inflow.check_all()?;
+        let Self { intake, filename, inflow } = self;
+        let arrival = Arrival {
             batch_id: intake.batch_id,
-            stored_name,
-            original_name: filename,
-            content_type: kind.media_type.to_owned(),
-            size_bytes: whole.size,
-            sha256: whole.sha256.to_vec(),
-            width: whole.pixels.map(|(width, _)| width),
-            height: whole.pixels.map(|(_, height)| height),
-            state: "available".to_owned(),
-            scan: "skipped".to_owned(),
-            uploaded_by: intake.actor.account()?,
-            uploaded_at: intake.app.clock.now(),
-            trashed_at: None,
-            trashed_by: None,
+            filename,
+            kind: inflow.kind(),
+            stored_as: Uuid::new_v4(),
+            claim: None,
         };
-        record(&intake.app, &intake.actor, row, published).await
+        let staged = inflow.close().await?;
+        admit(&intake.app, &intake.actor, arrival, staged).await
     }
+}
+
+/// What is known of a file before it is stored.
+pub(super) struct Arrival {
+    pub batch_id: Uuid,
+    pub filename: String,
+    pub kind: &'static Type,
+    /// The file's own id, which begins its stored name.
+    pub stored_as: Uuid,
+    /// The resumable upload that ends with this file, if it is one.
+    pub claim: Option<Claim>,
+}
+
+/// The last steps of every file, whatever brought it: checked, published, recorded. Only when this returns is
+/// it stored.
+///
+/// # Errors
+/// The reason why it is not stored; nothing is left of it then, but for the staged file of a resumable upload.
+pub(super) async fn admit(app: &Arc<App>, actor: &Actor, arrival: Arrival, staged: Staged) -> Result<Found> {
+    let Arrival { batch_id, filename, kind, stored_as, claim } = arrival;
+    let stored_name = key::stored_name(stored_as, &filename);
+    let (name, doors) = (stored_name.clone(), Arc::clone(app));
+    let (whole, published) = blocking::run(move || {
+        let pixels = kind.check_whole(staged.open().map_err(refuse)?)?;
+        let whole = Whole::of(&staged, pixels);
+        let published = doors.store.publish(staged, &name).map_err(refuse)?;
+        Ok((whole, published))
+    })
+    .await?;
+
+    let row = AttachmentRow {
+        id: Uuid::now_v7(),
+        batch_id,
+        stored_name,
+        original_name: filename,
+        content_type: kind.media_type.to_owned(),
+        size_bytes: whole.size,
+        sha256: whole.sha256.to_vec(),
+        width: whole.pixels.map(|(width, _)| width),
+        height: whole.pixels.map(|(_, height)| height),
+        state: "available".to_owned(),
+        scan: "skipped".to_owned(),
+        uploaded_by: actor.account()?,
+        uploaded_at: app.clock.now(),
+        trashed_at: None,
+        trashed_by: None,
+        kind: Kind::of_type(kind.media_type).key().to_owned(),
+        note: String::new(),
+    };
+    record(app, actor, row, claim, published).await
 }
 
 /// What is known of a whole file.
@@ -213,19 +207,8 @@ impl Whole {
     }
 }
 
-fn append(app: &App, staging: Option<Staging>, chunks: &[Bytes]) -> Result<Staging> {
-    let mut staging = match staging {
-        Some(staging) => staging,
-        None => app.store.stage().map_err(refuse)?,
-    };
-    for chunk in chunks {
-        staging.write(chunk).map_err(refuse)?;
-    }
-    Ok(staging)
-}
-
 /// What a storage failure means to whoever uploads. The details go to the log.
-fn refuse(error: StorageError) -> Error {
+pub(super) fn refuse(error: StorageError) -> Error {
     tracing::error!(%error, "an upload was not stored");
     let reason = match error {
         StorageError::ReadOnly(reason) => reason.into(),
@@ -245,10 +228,16 @@ enum Outcome {
 }
 
 /// Records a published file, or takes it back.
-async fn record(app: &App, actor: &Actor, row: AttachmentRow, published: Published) -> Result<Found> {
+async fn record(
+    app: &App,
+    actor: &Actor,
+    row: AttachmentRow,
+    claim: Option<Claim>,
+    published: Published,
+) -> Result<Found> {
     let id = row.id;
     let (actor, clock) = (actor.clone(), app.clock.clone());
-    let outcome = app.db.run(move |conn| Ok(commit(conn, &actor, &row, &clock))).await;
+    let outcome = app.db.run(move |conn| Ok(commit(conn, &actor, &row, claim, &clock))).await;
     match outcome {
         Ok(Outcome::Committed(found)) => {
             published.confirm();
@@ -271,7 +260,13 @@ async fn record(app: &App, actor: &Actor, row: AttachmentRow, published: Publish
     }
 }
 
-fn commit(conn: &mut PgConnection, actor: &Actor, row: &AttachmentRow, clock: &Clock) -> Outcome {
+fn commit(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    row: &AttachmentRow,
+    claim: Option<Claim>,
+    clock: &Clock,
+) -> Outcome {
     let now = clock.now();
     let mut ready = false;
     let result = conn.transaction(|conn| {
@@ -285,6 +280,11 @@ fn commit(conn: &mut PgConnection, actor: &Actor, row: &AttachmentRow, clock: &C
         });
         audit::record(conn, now, actor, "attachment.upload", subject, details)?;
         previews::order(conn, clock, row.id, &row.content_type)?;
+        if let Some(claim) = claim
+            && !db::uploads::finish(conn, claim, row.id, now)?
+        {
+            return Err(UploadTrouble::Busy.into());
+        }
         // Last, because it locks the batch's row against other uploads until the commit. It also sees a batch
         // that was closed or deleted while the bytes were coming in.
         if !db::batches::count_into_open(conn, row.batch_id, Change::added(row), now)? {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{
     access::Actor,
     audit::{self, Subject},
+    password_links,
 };
 use crate::{
     app::App,
@@ -25,10 +26,12 @@ const STEP: usize = 1000;
 const ALARM_FILES: usize = 20;
 const ALARM_SHARE: f64 = 0.01;
 
-/// Removes sessions that can no longer be used and returns how many went.
+/// Removes sessions, and links to choose a password, that can no longer be used, and returns how many went.
 pub async fn expire_sessions(app: &App) -> Result<usize> {
+    let links = password_links::expire(app).await?;
     let (idle_since, made_since) = session_limits(app);
-    app.db.run(move |conn| db::sessions::delete_expired(conn, idle_since, made_since)).await
+    let sessions = app.db.run(move |conn| db::sessions::delete_expired(conn, idle_since, made_since)).await?;
+    Ok(sessions + links)
 }
 
 /// Sessions not used since the first time, or made before the second, are over.

@@ -14,12 +14,14 @@ use crate::{
     app::App,
     blocking,
     clock::Clock,
-    db::{self, previews::PreviewRow},
+    db,
     error::{Error, Refusal, Result},
     jobs::Job,
     render::{self, Piece, Reason},
     storage::key::Preview,
 };
+
+pub use crate::db::previews::PreviewRow;
 
 /// Orders previews of a file, in the transaction that makes its row. Files of other types get none.
 pub fn order(conn: &mut PgConnection, clock: &Clock, attachment: Uuid, media_type: &str) -> Result<()> {

@@ -1,15 +1,22 @@
 //! Sites: the places whose batches belong together. After the first start there is one, "Main".
 
 use diesel::PgConnection;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::access::Actor;
+use super::{
+    access::{Action, Actor, Resource, authorize},
+    audit::{self, Subject},
+};
 use crate::{
     app::App,
     clock::Clock,
-    db::{self, sites::Site},
+    db,
     error::{Error, Result},
+    storage::key,
 };
+
+pub use crate::db::sites::Site;
 
 /// Makes the first site if there is none. Instances that start together agree on one.
 pub fn ensure_default(conn: &mut PgConnection, clock: &Clock) -> Result<()> {
@@ -54,4 +61,142 @@ pub fn by_name(conn: &mut PgConnection, name: &str) -> Result<Site> {
 /// The site for whoever names none.
 pub fn default_site(conn: &mut PgConnection) -> Result<Site> {
     db::sites::all(conn)?.into_iter().find(|site| site.is_default).ok_or(Error::NotFound)
+}
+
+const NAME_MAX_CHARS: usize = 80;
+
+/// A site as admins see it.
+pub struct Facts {
+    pub site: Site,
+    pub members: i64,
+    /// Whether nothing speaks against removing it: not the default one, without batches and members.
+    pub can_go: bool,
+}
+
+/// All of them, the default one first.
+pub async fn list(app: &App, actor: &Actor) -> Result<Vec<Facts>> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    app.db.run(facts).await
+}
+
+/// # Errors
+/// [`Error::NotFound`] for none.
+pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Facts> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    app.db
+        .run(move |conn| facts(conn)?.into_iter().find(|facts| facts.site.id == id).ok_or(Error::NotFound))
+        .await
+}
+
+fn facts(conn: &mut PgConnection) -> Result<Vec<Facts>> {
+    let (members, used) = (db::sites::member_counts(conn)?, db::sites::with_batches(conn)?);
+    let sites = db::sites::all(conn)?.into_iter().map(|site| {
+        let members = members.iter().find(|(id, _)| *id == site.id).map_or(0, |(_, count)| *count);
+        Facts { can_go: !site.is_default && members == 0 && !used.contains(&site.id), members, site }
+    });
+    Ok(sites.collect())
+}
+
+/// Adds a site. Nobody but admins sees it until somebody belongs to it.
+///
+/// # Errors
+/// [`Error::Invalid`] for a name that will not do, [`Error::Conflict`] for a taken one.
+pub async fn add(app: &App, actor: &Actor, name: &str) -> Result<Site> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    let (actor, now) = (actor.clone(), app.clock.now());
+    let site = Site { id: Uuid::now_v7(), name: checked_name(name)?, is_default: false, created_at: now };
+    app.db
+        .transaction(move |conn| {
+            db::sites::insert(conn, &site).map_err(|error| name_taken(error, &site.name))?;
+            audit::record(
+                conn,
+                now,
+                &actor,
+                "site.add",
+                Subject::Site(site.id),
+                json!({ "name": site.name }),
+            )?;
+            Ok(site)
+        })
+        .await
+}
+
+/// Gives a site another name; its batches and people stay with it.
+///
+/// # Errors
+/// As [`add`]; [`Error::NotFound`] for none.
+pub async fn rename(app: &App, actor: &Actor, id: Uuid, name: &str) -> Result<String> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    let (actor, now, name) = (actor.clone(), app.clock.now(), name.to_owned());
+    app.db
+        .transaction(move |conn| {
+            let before = db::sites::find_for_update(conn, id)?.ok_or(Error::NotFound)?.name;
+            let name = checked_name(&name)?;
+            if name != before {
+                db::sites::rename(conn, id, &name).map_err(|error| name_taken(error, &name))?;
+                let details = json!({ "name": [before, name] });
+                audit::record(conn, now, &actor, "site.rename", Subject::Site(id), details)?;
+            }
+            Ok(name)
+        })
+        .await
+}
+
+/// Removes a site that nothing belongs to and returns its name.
+///
+/// # Errors
+/// [`Error::NotFound`] for none; [`Error::Conflict`] for the default one and for one with batches or people.
+pub async fn remove(app: &App, actor: &Actor, id: Uuid) -> Result<String> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    let (actor, now) = (actor.clone(), app.clock.now());
+    app.db
+        .transaction(move |conn| {
+            // Nobody is put into it meanwhile.
+            db::users::lock_able_admins(conn)?;
+            let facts = facts(conn)?.into_iter().find(|facts| facts.site.id == id).ok_or(Error::NotFound)?;
+            if !facts.can_go {
+                return Err(in_use());
+            }
+            db::sites::delete(conn, id).map_err(|error| {
+                // A batch came in at this moment.
+                if db::is_in_use(&error) { in_use() } else { error }
+            })?;
+            let details = json!({ "name": facts.site.name });
+            audit::record(conn, now, &actor, "site.remove", Subject::Site(id), details)?;
+            Ok(facts.site.name)
+        })
+        .await
+}
+
+fn in_use() -> Error {
+    Error::conflict(
+        "site_in_use",
+        "Only a site without batches and people can be removed, and never the first one.",
+    )
+}
+
+fn checked_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    let length = name.chars().count();
+    if (1..=NAME_MAX_CHARS).contains(&length) && !name.chars().any(key::leads_astray) {
+        Ok(name.to_owned())
+    } else {
+        Err(Error::invalid(
+            "name",
+            "A site's name has 1 to 80 characters, without line breaks and control characters.",
+        ))
+    }
+}
+
+fn name_taken(error: Error, name: &str) -> Error {
+    if db::is_taken(&error) {
+        Error::conflict("site_taken", format!("There is a site \u{201c}{name}\u{201d} already."))
+    } else {
+        error
+    }
+}
+
+/// A form names a site that is not there any more.
+pub(super) fn gone() -> Error {
+    Error::invalid("sites", "One of the sites is gone. Load the page again and repeat.")
 }

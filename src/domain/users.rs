@@ -1,5 +1,6 @@
-//! Accounts. The last enabled admin can be neither disabled nor demoted, and what ends a person's right to be
-//! here ends their sessions in the same transaction.
+//! Accounts: made, disabled, enabled, and the rules that hold for every change of one. The last admin who can
+//! sign in can be neither disabled nor demoted, and what ends a person's right to be here ends their sessions in
+//! the same transaction. What the admin's pages show and change is in [`super::people`].
 
 use chrono::{DateTime, Utc};
 use diesel::PgConnection;
@@ -14,29 +15,53 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{self, users::UserRow},
+    db,
     error::{Error, FieldError, Result},
+    storage::key,
 };
 
+pub use crate::db::users::UserRow;
+
 const USERNAME_MAX_CHARS: usize = 64;
+const DISPLAY_NAME_MAX_CHARS: usize = 80;
 
 /// A checked request for an account, not yet hashed or stored.
 pub struct NewUser {
     username: String,
+    display_name: String,
     role: Role,
 }
 
 impl NewUser {
+    /// Somebody whose password is known already.
+    ///
     /// # Errors
     /// [`Error::Invalid`] with a message for each field that will not do.
     pub fn checked(username: &str, role: Role, password: &SecretString) -> Result<Self> {
         let username = normalise(username);
-        let problems: Vec<FieldError> = [check_username(&username), auth::check_new_password(password)]
-            .into_iter()
-            .filter_map(Result::err)
-            .collect();
-        if problems.is_empty() { Ok(Self { username, role }) } else { Err(Error::Invalid(problems)) }
+        whole([check_username(&username), auth::check_new_password(password)])?;
+        Ok(Self { display_name: username.clone(), username, role })
     }
+
+    /// Somebody who chooses their password later. Without a display name they go by their user name.
+    ///
+    /// # Errors
+    /// As [`NewUser::checked`].
+    pub fn invited(username: &str, display_name: &str, role: Role) -> Result<Self> {
+        let username = normalise(username);
+        let display_name = match display_name.trim() {
+            "" => username.clone(),
+            name => name.to_owned(),
+        };
+        whole([check_username(&username), check_display_name(&display_name)])?;
+        Ok(Self { username, display_name, role })
+    }
+}
+
+/// All problems of a form at once.
+fn whole<const N: usize>(checks: [Result<(), FieldError>; N]) -> Result<()> {
+    let problems: Vec<FieldError> = checks.into_iter().filter_map(Result::err).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
 }
 
 /// Names are compared without case and surrounding space.
@@ -53,6 +78,18 @@ fn check_username(username: &str) -> Result<(), FieldError> {
         Err(FieldError::new(
             "username",
             "A user name has 1 to 64 small letters, digits, dots, dashes, underscores or @.",
+        ))
+    }
+}
+
+pub(super) fn check_display_name(name: &str) -> Result<(), FieldError> {
+    let length = name.chars().count();
+    if (1..=DISPLAY_NAME_MAX_CHARS).contains(&length) && !name.chars().any(key::leads_astray) {
+        Ok(())
+    } else {
+        Err(FieldError::new(
+            "display_name",
+            "A name has 1 to 80 characters, without line breaks and control characters.",
         ))
     }
 }
@@ -83,33 +120,39 @@ pub async fn add(
                     .map(|name| Ok(sites::by_name(conn, name)?.id))
                     .collect::<Result<Vec<_>>>()?
             };
-            insert(conn, &actor, new, hash, &sites, now)
+            insert(conn, &actor, new, Some(hash), &sites, now)
         })
         .await
 }
 
+/// Stores a new account. Without a hash nobody can sign in to it until a password is chosen.
 pub(super) fn insert(
     conn: &mut PgConnection,
     actor: &Actor,
     new: NewUser,
-    password_hash: String,
+    password_hash: Option<String>,
     sites: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<UserRow> {
-    if db::users::find_by_name(conn, &new.username)?.is_some() {
-        return Err(Error::conflict("username_taken", format!("There is a user {} already.", new.username)));
-    }
     let user = UserRow {
         id: Uuid::now_v7(),
-        display_name: new.username.clone(),
         username: new.username,
-        password_hash,
+        display_name: new.display_name,
+        password_set_at: password_hash.is_some().then_some(now),
+        password_hash: password_hash.unwrap_or_else(|| auth::NOBODYS_HASH.to_owned()),
         role: new.role.to_string(),
         disabled_at: None,
         created_at: now,
         updated_at: now,
+        last_seen_at: None,
     };
-    db::users::insert(conn, &user)?;
+    db::users::insert(conn, &user).map_err(|error| {
+        if db::is_taken(&error) {
+            Error::conflict("username_taken", format!("There is a user {} already.", user.username))
+        } else {
+            error
+        }
+    })?;
     for &site in sites {
         db::sites::add_member(conn, site, user.id, now)?;
     }
@@ -127,35 +170,77 @@ pub async fn set_password(app: &App, actor: &Actor, username: &str, password: Se
     app.db
         .transaction(move |conn| {
             let user = named(conn, &username)?;
-            db::users::set_password_hash(conn, user.id, &hash, now)?;
-            db::users::end_sessions(conn, user.id)?;
-            audit::record(conn, now, &actor, "user.password", Subject::User(user.id), json!({}))
+            put_password(conn, &actor, &user, &hash, "admin", now)
         })
         .await
+}
+
+/// Replaces a password: the person's sessions end, and a link to choose one works no more. `by` is for the
+/// trail: `own`, `link` or `admin`.
+pub(super) fn put_password(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    user: &UserRow,
+    hash: &str,
+    by: &'static str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    db::users::set_password_hash(conn, user.id, hash, Some(now), now)?;
+    db::password_links::delete_of_user(conn, user.id)?;
+    db::users::end_sessions(conn, user.id)?;
+    let details = json!({ "username": user.username, "by": by });
+    audit::record(conn, now, actor, "user.password", Subject::User(user.id), details)
+}
+
+/// Changes the name that others see; the old and the new one go into the trail.
+pub(super) fn put_display_name(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    user: &UserRow,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    db::users::set_display_name(conn, user.id, name, now)?;
+    let details = json!({ "username": user.username, "display_name": [user.display_name, name] });
+    audit::record(conn, now, actor, "user.change", Subject::User(user.id), details)
 }
 
 /// Disables an account (and ends its sessions) or enables it again. Doing it twice changes nothing.
 ///
 /// # Errors
-/// [`Error::Conflict`] for the last enabled admin.
+/// [`Error::Conflict`] for the last admin who can sign in.
 pub async fn set_enabled(app: &App, actor: &Actor, username: &str, enabled: bool) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
     let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));
     app.db
         .transaction(move |conn| {
-            let user = named(conn, &username)?;
-            if user.disabled_at.is_none() == enabled {
-                return Ok(());
-            }
-            if !enabled {
-                keep_an_admin(conn, user.id)?;
-                db::users::end_sessions(conn, user.id)?;
-            }
-            db::users::set_disabled(conn, user.id, (!enabled).then_some(now), now)?;
-            let action = if enabled { "user.enable" } else { "user.disable" };
-            audit::record(conn, now, &actor, action, Subject::User(user.id), json!({}))
+            let id = named(conn, &username)?.id;
+            set_enabled_in(conn, &actor, id, enabled, now).map(drop)
         })
         .await
+}
+
+/// [`set_enabled`] by id, within a transaction.
+pub(super) fn set_enabled_in(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    id: Uuid,
+    enabled: bool,
+    now: DateTime<Utc>,
+) -> Result<UserRow> {
+    let (user, admins) = locked(conn, id)?;
+    if user.disabled_at.is_none() == enabled {
+        return Ok(user);
+    }
+    if !enabled {
+        keep_an_admin(&admins, id)?;
+        db::users::end_sessions(conn, id)?;
+        db::password_links::delete_of_user(conn, id)?;
+    }
+    db::users::set_disabled(conn, id, (!enabled).then_some(now), now)?;
+    let action = if enabled { "user.enable" } else { "user.disable" };
+    audit::record(conn, now, actor, action, Subject::User(id), json!({ "username": user.username }))?;
+    Ok(user)
 }
 
 /// Everybody, by name.
@@ -164,15 +249,21 @@ pub async fn list(app: &App, actor: &Actor) -> Result<Vec<UserRow>> {
     app.db.run(db::users::all).await
 }
 
+/// An account and the admins who can sign in, locked until the transaction ends, so that two admins cannot
+/// disable each other at once. The admins come first: everybody who changes people queues there.
+pub(super) fn locked(conn: &mut PgConnection, id: Uuid) -> Result<(UserRow, Vec<Uuid>)> {
+    let admins = db::users::lock_able_admins(conn)?;
+    let user = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+    Ok((user, admins))
+}
+
 /// # Errors
-/// [`Error::Conflict`] when `leaving` is the only enabled admin. Holds the admins' rows until the transaction
-/// ends, so that two admins cannot disable each other at once.
-fn keep_an_admin(conn: &mut PgConnection, leaving: Uuid) -> Result<()> {
-    let admins = db::users::enabled_admins_for_update(conn)?;
-    if admins.len() == 1 && admins[0].id == leaving {
+/// [`Error::Conflict`] when `leaving` is the only one of the locked `admins`.
+pub(super) fn keep_an_admin(admins: &[Uuid], leaving: Uuid) -> Result<()> {
+    if admins == [leaving] {
         return Err(Error::conflict(
             "last_admin",
-            "This is the last admin. Make another one first, or nobody could run the place.",
+            "This is the last admin who can sign in. Make another one first, or nobody could run the place.",
         ));
     }
     Ok(())

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::{maintenance, previews},
+    domain::{maintenance, previews, uploads},
     error::{Error, Result},
 };
 
@@ -31,7 +31,7 @@ const MAX_ATTEMPTS: i32 = 8;
 pub enum Job {
     /// Removes sessions that are over.
     ExpireSessions,
-    /// Removes staged files that no living upload holds.
+    /// Ends resumable uploads whose time is over, and removes staged files that no living upload holds.
     SweepStaging,
     /// Compares the store with the database.
     Reconcile,
@@ -59,7 +59,8 @@ impl Job {
             }
             Self::SweepStaging => {
                 let removed = maintenance::sweep_staging(app).await?;
-                tracing::info!(removed, "staging swept");
+                let resumable = uploads::sweep(app).await?;
+                tracing::info!(removed, ?resumable, "staging swept");
             }
             Self::Reconcile => {
                 let report = maintenance::reconcile(app).await?;

@@ -14,6 +14,7 @@ use crate::{
         self,
         jobs::{JobRow, Kinds},
     },
+    domain::audit,
     error::{Error, Result},
 };
 
@@ -30,6 +31,8 @@ const LANES: &[Kinds] =
     &[Kinds::AllBut(DRAWING), Kinds::AllBut(DRAWING), Kinds::Only(DRAWING), Kinds::Only(DRAWING)];
 /// How often the schedule is looked at.
 const SCHEDULE: Duration = Duration::from_secs(15);
+/// How often fresh events are sealed.
+const SEAL: Duration = Duration::from_secs(1);
 /// The pause before the second attempt; it doubles with each.
 const RETRY_BASE: Duration = Duration::from_secs(10);
 const RETRY_MAX: Duration = Duration::from_secs(3600);
@@ -45,7 +48,8 @@ impl Worker {
         let (stop, stopped) = watch::channel(false);
         let work = LANES.iter().map(|&kinds| tokio::spawn(work(Arc::clone(app), kinds, stopped.clone())));
         let schedule = tokio::spawn(keep_schedule(Arc::clone(app), stopped.clone()));
-        let loops = work.chain([schedule]).collect();
+        let sealing = tokio::spawn(keep_sealing(Arc::clone(app), stopped.clone()));
+        let loops = work.chain([schedule, sealing]).collect();
         Self { stop, loops }
     }
 
@@ -71,6 +75,15 @@ async fn keep_schedule(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             tracing::error!(error = ?error, "the schedule could not be kept");
         }
         wait(SCHEDULE, &mut stopped).await;
+    }
+}
+
+async fn keep_sealing(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = audit::seal::seal_pending(&app).await {
+            tracing::error!(error = ?error, "events could not be sealed");
+        }
+        wait(SEAL, &mut stopped).await;
     }
 }
 

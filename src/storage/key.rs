@@ -15,6 +15,8 @@ pub const TRASH: &str = ".trash";
 pub const PREVIEWS: &str = "previews";
 /// Ending of a staged upload.
 pub const PART: &str = "part";
+/// Ending of the staged file of a resumable upload, which outlives requests and restarts.
+pub const RESUMABLE: &str = "upload";
 
 /// What one name may take on every filesystem we know, in bytes.
 const NAME_MAX: usize = 255;
@@ -57,6 +59,16 @@ pub(crate) fn staged(root: &Path, id: Uuid) -> PathBuf {
     root.join(STAGING).join(format!("{}.{PART}", id.hyphenated()))
 }
 
+pub(crate) fn resumable(root: &Path, upload: Uuid) -> PathBuf {
+    root.join(STAGING).join(format!("{}.{RESUMABLE}", upload.hyphenated()))
+}
+
+/// The upload whose staged file has this name; `None` for any other file.
+pub(crate) fn resumable_id(name: &str) -> Option<Uuid> {
+    let (id, ending) = name.rsplit_once('.')?;
+    (ending == RESUMABLE).then(|| Uuid::try_parse(id).ok()).flatten()
+}
+
 pub(crate) fn trashed(root: &Path, stored_name: &str) -> PathBuf {
     root.join(TRASH).join(stored_name)
 }
@@ -97,12 +109,15 @@ fn sanitise(original: &str) -> String {
     if trimmed.is_empty() { "file".to_owned() } else { trimmed.to_owned() }
 }
 
-/// Separators, control characters, and characters that turn the reading direction (so that `gpj.exe` cannot
-/// show as `exe.jpg`).
 fn is_unwanted(c: char) -> bool {
+    matches!(c, '/' | '\\') || leads_astray(c)
+}
+
+/// Control characters, and characters that turn the reading direction (so that `gpj.exe` cannot show as
+/// `exe.jpg`, or one person as another).
+pub fn leads_astray(c: char) -> bool {
     matches!(c,
-        '/' | '\\'
-        | '\u{061C}' | '\u{200E}' | '\u{200F}'
+        '\u{061C}' | '\u{200E}' | '\u{200F}'
         | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
         | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
         || c.is_control()

@@ -15,7 +15,9 @@ use nix::{
 };
 use uuid::Uuid;
 
-use super::{MarkerPolicy, Result, Staged, Staging, StorageError, dir_sync::DirSync, key, marker, staging};
+use super::{
+    MarkerPolicy, Result, Resumed, Staged, Staging, StorageError, dir_sync::DirSync, key, marker, staging,
+};
 
 /// A store's folder. All functions block; callers hop to a blocking thread.
 pub struct LocalStore {
@@ -31,6 +33,8 @@ pub struct LocalStore {
 #[derive(Debug)]
 pub struct Published {
     path: PathBuf,
+    /// Where it came from, when its upload can be resumed: there it goes back to.
+    from: Option<PathBuf>,
 }
 
 /// A file in `batches/` as the disk has it.
@@ -110,6 +114,31 @@ impl LocalStore {
         Staging::create(&self.root)
     }
 
+    /// Opens the staged file of a resumable upload, cut to `offset` bytes. When a crash came between its
+    /// publication and its row, it is fetched back first: the caller knows that no row names it.
+    pub fn resume(&self, upload: Uuid, stored_name: &str, offset: u64) -> Result<Resumed> {
+        self.check()?;
+        let path = key::resumable(&self.root, upload);
+        if !path.exists() {
+            let published = key::published(&self.root, stored_name);
+            fs::rename(published, &path)
+                .or_else(ignore_missing)
+                .map_err(StorageError::io("resume an upload"))?;
+        }
+        Staging::resume(path, offset)
+    }
+
+    /// Removes the staged file of a resumable upload that is over.
+    pub fn discard(&self, upload: Uuid) -> Result<()> {
+        staging::remove(&key::resumable(&self.root, upload)).map(drop)
+    }
+
+    /// The resumable uploads that have a staged file.
+    pub fn resumable(&self) -> Result<Vec<Uuid>> {
+        self.check()?;
+        staging::resumable(&self.root)
+    }
+
     /// Gives a staged file its final name, durably. Never overwrites.
     pub fn publish(&self, staged: Staged, stored_name: &str) -> Result<Published> {
         marker::check(&self.root, self.id)?;
@@ -117,8 +146,8 @@ impl LocalStore {
         let mut part = staged.part;
         let inode = fs::metadata(&part.path).map_err(StorageError::io("read an upload"))?.ino();
         rename_new(&part.path, &target, inode, staged.size)?;
+        let published = Published { path: target, from: part.keep.then(|| part.path.clone()) };
         part.keep = true;
-        let published = Published { path: target };
         match self.batches.sync() {
             Ok(()) => Ok(published),
             Err(error) => {
@@ -215,11 +244,16 @@ impl Published {
     /// The row is committed: the file stays.
     pub fn confirm(self) {}
 
-    /// No row will ever name this file: it goes. Only for failures that leave no doubt.
+    /// No row names this file: it goes, or back to where its upload can be resumed. Only for failures that
+    /// leave no doubt.
     pub fn take_back(self) {
-        if let Err(error) = fs::remove_file(&self.path) {
+        let result = match &self.from {
+            Some(from) => fs::rename(&self.path, from),
+            None => fs::remove_file(&self.path),
+        };
+        if let Err(error) = result {
             // The reconciler moves it aside later.
-            tracing::warn!(path = ?self.path, %error, "a file without a row could not be removed");
+            tracing::warn!(path = ?self.path, %error, "a file without a row could not be taken back");
         }
     }
 }

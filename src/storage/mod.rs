@@ -3,7 +3,8 @@
 //! ```text
 //! UPLOAD_STORAGE_PATH/
 //!   .stillage-store      the marker: which database this folder belongs to
-//!   .staging/            uploads on their way in; each is locked by the process that writes it
+//!   .staging/            uploads on their way in; each is locked by the process that writes it. `.part` goes
+//!                        with its request, `.upload` stays until its resumable upload is over
 //!   batches/             published files, `{uuid}_{name}`, never overwritten
 //!   previews/            pictures made from files, by the file's id; they can always be made again
 //!   .trash/              published files that nobody knew, moved aside by the reconciler
@@ -20,7 +21,7 @@ mod staging;
 
 pub use local::{Found, LocalStore, Published};
 pub use marker::{MARKER_FILE, MarkerPolicy};
-pub use staging::{Staged, Staging};
+pub use staging::{Resumed, Staged, Staging};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    io::{self, Seek, SeekFrom, Write},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -13,15 +13,29 @@ use uuid::Uuid;
 
 use super::{Result, StorageError, key};
 
-/// A file being written. Dropping it removes the file.
+/// How much is read at once when a file is hashed again.
+const READ_CHUNK: usize = 1024 * 1024;
+
+/// A file being written. Dropping it removes the file, unless it belongs to a resumable upload.
 pub struct Staging {
     part: Part,
     file: File,
-    hash: Sha256,
+    /// `None` when bytes came in before this request: then the file is read once at the end.
+    hash: Option<Sha256>,
     size: u64,
 }
 
-/// A whole file, on disk and hashed, not yet published. Dropping it removes the file.
+/// What became of opening the staged file of a resumable upload.
+pub enum Resumed {
+    Ready(Staging),
+    /// Somebody else still writes to it.
+    Busy,
+    /// The bytes that should be there are not.
+    Lost,
+}
+
+/// A whole file, on disk and hashed, not yet published. Dropping it removes the file, unless it belongs to a
+/// resumable upload.
 pub struct Staged {
     pub(super) part: Part,
     pub size: u64,
@@ -31,6 +45,7 @@ pub struct Staged {
 /// The staged file's place; removes the file when dropped, unless it was kept.
 pub(super) struct Part {
     pub(super) path: PathBuf,
+    /// Whether it stays when this is dropped: it was published, or its upload can be resumed.
     pub(super) keep: bool,
     /// Holds the lock that tells sweepers of a living upload, until the file is published or gone.
     _lock: File,
@@ -71,15 +86,73 @@ impl Staging {
             let part = Part { path, keep: false, _lock: lock };
             // A sweeper may have taken the file in the moment before the lock.
             if file.metadata().map_err(StorageError::io(doing))?.nlink() > 0 {
-                return Ok(Self { part, file, hash: Sha256::new(), size: 0 });
+                return Ok(Self { part, file, hash: Some(Sha256::new()), size: 0 });
             }
         }
+    }
+
+    /// Opens the staged file of a resumable upload, cut to the `offset` bytes that are known to be durable. The
+    /// same lock as above keeps out whoever lost the right to write and does not know it yet.
+    pub(super) fn resume(path: PathBuf, offset: u64) -> Result<Resumed> {
+        let doing = "resume an upload";
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(offset == 0)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(&path);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Resumed::Lost),
+            Err(error) => return Err(StorageError::io(doing)(error)),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Resumed::Busy),
+            Err(TryLockError::Error(error)) => return Err(StorageError::io(doing)(error)),
+        }
+        let found = file.metadata().map_err(StorageError::io(doing))?;
+        if found.nlink() == 0 || found.len() < offset {
+            return Ok(Resumed::Lost);
+        }
+        let lock = file.try_clone().map_err(StorageError::io(doing))?;
+        let part = Part { path, keep: true, _lock: lock };
+        let mut staging = Self { part, file, hash: None, size: offset };
+        staging.cut(offset)?;
+        Ok(Resumed::Ready(staging))
+    }
+
+    /// Forgets all but the first `size` bytes.
+    fn cut(&mut self, size: u64) -> Result<()> {
+        let doing = "resume an upload";
+        self.file.set_len(size).map_err(StorageError::io(doing))?;
+        self.file.seek(SeekFrom::Start(size)).map_err(StorageError::io(doing))?;
+        self.hash = (size == 0).then(Sha256::new);
+        self.size = size;
+        Ok(())
+    }
+
+    /// The first bytes of the file, at most `limit`.
+    pub fn first(&self, limit: usize) -> Result<Vec<u8>> {
+        // What is asked for is a few bytes, so that the cast loses nothing.
+        let mut bytes = vec![0; limit.min(self.size as usize)];
+        self.file.read_exact_at(&mut bytes, 0).map_err(StorageError::io("read an upload"))?;
+        Ok(bytes)
+    }
+
+    /// Makes what was written so far durable, and goes on.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(StorageError::io("make an upload durable"))
     }
 
     /// Appends bytes. After an error the upload is over: what reached the disk is not known.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(StorageError::io("write an upload"))?;
-        self.hash.update(bytes);
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
+        }
         self.size += bytes.len() as u64;
         Ok(())
     }
@@ -90,12 +163,30 @@ impl Staging {
     }
 
     /// Makes the bytes durable. An `fsync` that failed is never tried again.
-    pub fn finish(self) -> Result<Staged> {
+    pub fn finish(mut self) -> Result<Staged> {
+        let sha256 = match self.hash.take() {
+            Some(hash) => hash.finalize().into(),
+            None => self.read_hash()?,
+        };
         self.file.sync_all().map_err(StorageError::io("make an upload durable"))?;
         // `close` reports late write errors on NFS; std's drop would swallow them.
         nix::unistd::close(self.file)
             .map_err(|errno| StorageError::io("close an upload")(io::Error::from(errno)))?;
-        Ok(Staged { part: self.part, size: self.size, sha256: self.hash.finalize().into() })
+        Ok(Staged { part: self.part, size: self.size, sha256 })
+    }
+
+    fn read_hash(&self) -> Result<[u8; 32]> {
+        let (mut hash, mut buffer, mut at) = (Sha256::new(), vec![0; READ_CHUNK], 0);
+        while at < self.size {
+            let read = self.file.read_at(&mut buffer, at).map_err(StorageError::io("read an upload"))?;
+            if read == 0 {
+                let short = io::Error::from(io::ErrorKind::UnexpectedEof);
+                return Err(StorageError::io("read an upload")(short));
+            }
+            hash.update(&buffer[..read]);
+            at += read as u64;
+        }
+        Ok(hash.finalize().into())
     }
 }
 
@@ -121,14 +212,30 @@ pub(super) fn sweep(root: &Path) -> Result<usize> {
             Err(error) => return Err(StorageError::io(doing)(error)),
         };
         match file.try_lock() {
-            Ok(()) => match std::fs::remove_file(&path) {
-                Ok(()) => removed += 1,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(StorageError::io(doing)(error)),
-            },
+            Ok(()) => removed += usize::from(remove(&path)?),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(StorageError::io(doing)(error)),
         }
     }
     Ok(removed)
+}
+
+/// Removes a staged file; `false` when it was not there.
+pub(super) fn remove(path: &Path) -> Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StorageError::io("remove a staged file")(error)),
+    }
+}
+
+/// The resumable uploads that have a staged file.
+pub(super) fn resumable(root: &Path) -> Result<Vec<Uuid>> {
+    let doing = "list its staging folder";
+    let entries = std::fs::read_dir(root.join(key::STAGING)).map_err(StorageError::io(doing))?;
+    let ids = entries.filter_map(|entry| {
+        let name = entry.map(|entry| entry.file_name());
+        name.map(|name| key::resumable_id(&name.to_string_lossy())).transpose()
+    });
+    ids.collect::<io::Result<_>>().map_err(StorageError::io(doing))
 }

@@ -16,8 +16,9 @@ use serde_json::json;
 use super::{
     middleware::request_id,
     pages::{self, view::error::ErrorPage},
+    transfer::tus,
 };
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Refusal, UploadTrouble};
 
 pub type WebResult<T = HttpResponse> = std::result::Result<T, WebError>;
 
@@ -76,6 +77,13 @@ pub fn status_of(error: &Error) -> StatusCode {
             Refusal::BatchClosed => StatusCode::CONFLICT,
             Refusal::NoFiles | Refusal::Malformed { .. } => StatusCode::BAD_REQUEST,
         },
+        Error::Upload(trouble) => match trouble {
+            UploadTrouble::Offset | UploadTrouble::Finished => StatusCode::CONFLICT,
+            UploadTrouble::Busy => StatusCode::LOCKED,
+            UploadTrouble::Checksum => tus::checksum_mismatch(),
+            UploadTrouble::TooMuch => StatusCode::PAYLOAD_TOO_LARGE,
+            UploadTrouble::Over => StatusCode::GONE,
+        },
         Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -119,6 +127,7 @@ impl Words {
             Error::Invalid(_) | Error::BadRequest(_) => "That cannot be used",
             Error::Refused(Refusal::StorageUnavailable { .. }) => "The storage does not answer",
             Error::Refused(_) => "The file was not stored",
+            Error::Upload(_) => "The upload cannot go on like this",
             Error::Throttled { .. } => "Too many attempts",
             Error::Unavailable { .. } => "Busy for a moment",
         };

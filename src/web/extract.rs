@@ -1,7 +1,7 @@
 //! What handlers take in. The order of the contract is kept here: authentication, then origin and CSRF token,
 //! and only then the domain's own checks. A handler cannot get at a form's fields, or at an upload, past them.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix_multipart::Multipart;
 use actix_session::{Session, SessionExt};
@@ -22,6 +22,9 @@ use crate::{
 /// Largest plain form, in bytes.
 pub const FORM_LIMIT: usize = 256 * 1024;
 
+/// A plain form must arrive within this time: who sends it byte by byte must not hold a place for ever.
+const FORM_TIME: Duration = Duration::from_secs(20);
+
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, WebError>>>>;
 
 /// The app's parts.
@@ -38,7 +41,7 @@ pub struct CurrentUser {
 impl CurrentUser {
     fn of(req: &HttpRequest) -> Result<Self> {
         if session::is_unknown(req) {
-            return Err(crate::db::busy());
+            return Err(Error::database_busy());
         }
         let user = session::signed_in(req).ok_or(Error::Unauthenticated)?;
         let address = client::address(req, &parts(req)?.config.trusted_proxies);
@@ -66,13 +69,28 @@ impl Fields {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
     }
 
+    /// Every id under this name; what is no id becomes the nil one, which nothing has.
+    pub fn ids(&self, name: &str) -> Vec<Uuid> {
+        self.0
+            .iter()
+            .filter(|(field, _)| field == name)
+            .map(|(_, value)| value.parse().unwrap_or_default())
+            .collect()
+    }
+
+    /// Every value of a field that may stand there many times, such as boxes to tick.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
     async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self> {
         if req.headers().get(actix_web::http::header::CONTENT_TYPE).is_none() {
             return Ok(Self::default());
         }
-        match web::Form::<Vec<(String, String)>>::from_request(req, payload).await {
-            Ok(form) => Ok(Self(form.into_inner())),
-            Err(_) => {
+        let reading = web::Form::<Vec<(String, String)>>::from_request(req, payload);
+        match tokio::time::timeout(FORM_TIME, reading).await {
+            Ok(Ok(form)) => Ok(Self(form.into_inner())),
+            Err(_) | Ok(Err(_)) => {
                 Err(Error::BadRequest("The form cannot be read. Load the page again and repeat.".into()))
             }
         }
@@ -157,6 +175,26 @@ impl FromRequest for Upload {
             Ok(Self { by, multipart: Multipart::new(req.headers(), payload), expected_token })
         };
         std::future::ready(extract(payload.take()).map_err(WebError::from))
+    }
+}
+
+/// Somebody who is signed in and writes without a form: the CSRF token is in the header, and the body, whatever
+/// it is, is still unread.
+pub struct Writer(pub CurrentUser);
+
+impl FromRequest for Writer {
+    type Error = WebError;
+    type Future = std::future::Ready<Result<Self, WebError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let extract = || -> Result<Self> {
+            let by = CurrentUser::of(req)?;
+            csrf::check_origin(req, &parts(req)?.config.public_url)?;
+            let given = csrf::in_header(req.headers()).unwrap_or_default();
+            csrf::check_token(given, &session::csrf_token(&by.session))?;
+            Ok(Self(by))
+        };
+        std::future::ready(extract().map_err(WebError::from))
     }
 }
 

@@ -13,6 +13,7 @@ use actix_web::{
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
+use super::transfer::tus;
 use crate::app::App;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -69,7 +70,9 @@ pub async fn headers<B: MessageBody>(
         res.status().as_u16(),
         begun.elapsed().as_secs_f64(),
     );
+    let path = res.request().path().to_owned();
     let headers = res.headers_mut();
+    tus::mark(&path, headers);
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }

@@ -2,15 +2,16 @@
 //! its permissions are written down.
 
 use actix_web::{
-    FromRequest, Handler, HttpResponse, Resource, Responder, guard,
+    FromRequest, Handler, HttpResponse, Resource, Responder,
+    guard::{self, Guard},
     http::{Method, header},
     web,
 };
 
 use super::{
     assets, health, monitor,
-    pages::{attachments, auth, batches, trash},
-    transfer::{download, preview, upload},
+    pages::{account, admin, attachments, auth, batch_form, batches, files, labels, password, trash},
+    transfer::{archive, download, preview, tus, upload},
 };
 
 /// Addresses that everybody may call and that carry no session.
@@ -29,24 +30,49 @@ pub fn map() -> Map {
         .at("/setup", |r| r.get(auth::setup_page).post(auth::set_up))
         .at("/login", |r| r.get(auth::login_page).post(auth::log_in))
         .at("/logout", |r| r.post(auth::log_out))
-        .at("/batches", |r| r.get(batches::list).post(batches::create))
-        .at("/batches/new", |r| r.get(batches::new))
+        .at("/password", |r| r.get(password::page).post(password::choose))
+        .at("/batches", |r| r.get(batches::list).post(batch_form::create))
+        .at("/batches/new", |r| r.get(batch_form::new))
+        .at("/batches/labels", |r| r.get(labels::several))
         .at("/batches/{id}", |r| r.get(batches::show))
-        .at("/batches/{id}/edit", |r| r.get(batches::edit_page).post(batches::edit))
+        .at("/batches/{id}/edit", |r| r.get(batch_form::edit_page).post(batch_form::edit))
         .at("/batches/{id}/close", |r| r.post(batches::close))
         .at("/batches/{id}/reopen", |r| r.post(batches::reopen))
         .at("/batches/{id}/delete", |r| r.post(batches::delete))
         .at("/batches/{id}/restore", |r| r.post(batches::restore))
         .at("/batches/{id}/attachments", |r| r.post(upload::to_batch))
+        .at("/batches/{id}/archive.zip", |r| r.get(archive::of_batch).post(archive::of_chosen))
+        .at("/batches/{id}/files/delete", |r| r.post(files::delete))
+        .at("/batches/{id}/files/restore", |r| r.post(files::restore))
+        .at("/batches/{id}/files/kind", |r| r.post(files::set_kind))
+        .at("/batches/{id}/label", |r| r.get(labels::one))
         .at("/attachments/{id}", |r| r.get(attachments::show))
         .at("/attachments/{id}/download", |r| r.get(download::original))
         .at("/attachments/{id}/preview", |r| r.get(preview::show))
         .at("/attachments/{id}/thumbnail", |r| r.get(preview::thumbnail))
         .at("/attachments/{id}/pages/{n}", |r| r.get(preview::page))
         .at("/attachments/{id}/receipt", |r| r.get(attachments::receipt))
+        .at("/attachments/{id}/edit", |r| r.post(attachments::edit))
         .at("/attachments/{id}/delete", |r| r.post(attachments::delete))
         .at("/attachments/{id}/restore", |r| r.post(attachments::restore))
         .at("/trash", |r| r.get(trash::list))
+        .at("/account", |r| r.get(account::show).post(account::rename))
+        .at("/account/password", |r| r.post(account::change_password))
+        .at("/account/sessions/revoke-others", |r| r.post(account::revoke_others))
+        .at("/account/sessions/{id}/revoke", |r| r.post(account::revoke))
+        .at("/admin", |r| r.get(admin::home))
+        .at("/admin/users", |r| r.get(admin::users::list).post(admin::users::add))
+        .at("/admin/users/{id}", |r| r.get(admin::user::show).post(admin::user::change))
+        .at("/admin/users/{id}/disable", |r| r.post(admin::user::disable))
+        .at("/admin/users/{id}/enable", |r| r.post(admin::user::enable))
+        .at("/admin/users/{id}/reset", |r| r.post(admin::user::reset))
+        .at("/admin/sites", |r| r.get(admin::sites::list).post(admin::sites::add))
+        .at("/admin/sites/{id}", |r| r.get(admin::sites::show).post(admin::sites::rename))
+        .at("/admin/sites/{id}/remove", |r| r.post(admin::sites::remove))
+        .at("/uploads", |r| r.options(tus::describe).post(tus::create))
+        .at("/uploads/{id}", |r| {
+            r.options(tus::describe).head(tus::look).patch(tus::append).delete(tus::cancel)
+        })
         .at("/api/production/batches/{id}/attachments", |r| r.post(upload::to_batch))
         .at("/api/production/attachment/{stored_name}", |r| r.get(download::by_stored_name))
 }
@@ -100,14 +126,72 @@ impl At {
         self
     }
 
-    fn post<F, Args>(mut self, handler: F) -> Self
+    fn post<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.resource = self.resource.route(web::post().to(handler));
-        self.methods.push(Method::POST);
+        self.on(Method::POST, guard::Post(), handler)
+    }
+
+    /// Where there is no GET to go with.
+    fn head<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::HEAD, guard::Head(), handler)
+    }
+
+    fn options<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::OPTIONS, guard::Options(), handler)
+    }
+
+    fn patch<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::PATCH, guard::Any(guard::Patch()).or(overridden("PATCH")), handler)
+    }
+
+    fn delete<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::DELETE, guard::Any(guard::Delete()).or(overridden("DELETE")), handler)
+    }
+
+    fn on<F, Args>(mut self, method: Method, guard: impl Guard + 'static, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.resource = self.resource.route(web::route().guard(guard).to(handler));
+        self.methods.push(method);
         self
     }
+}
+
+/// For clients whose proxies let only GET and POST through (tus 1.0.0). A POST that names another method is that
+/// method and nothing else.
+const OVERRIDE: &str = "X-HTTP-Method-Override";
+
+fn overridden(method: &'static str) -> impl Guard {
+    guard::fn_guard(move |ctx| {
+        let named = ctx.head().headers().get(OVERRIDE);
+        ctx.head().method == Method::POST
+            && named.is_some_and(|named| named.as_bytes().eq_ignore_ascii_case(method.as_bytes()))
+    })
 }

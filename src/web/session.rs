@@ -15,18 +15,22 @@ use actix_session::{
 use actix_web::{
     HttpRequest,
     cookie::{Key, SameSite, time},
+    http::header,
 };
-use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::csrf;
+use super::{client, csrf};
 use crate::{
     app::App,
-    db::{self, sessions::SessionRow, users::UserRow},
-    domain::{access::Role, maintenance},
+    domain::{
+        access::Role,
+        session_store::{self, NewSession},
+        users::UserRow,
+    },
+    error::{Error, Result as OurResult},
 };
 
 /// Entries of the state.
@@ -34,6 +38,14 @@ const CSRF: &str = "csrf";
 const USER_ID: &str = "user_id";
 /// Filled in at each load from the user's row, never stored.
 const USER: &str = "user";
+/// What a new session's row says of where it was begun; columns of their own, not part of its state.
+const USER_AGENT: &str = "user_agent";
+const ADDRESS: &str = "address";
+/// Which password a new session was begun with, by the time it was set: one that was replaced meanwhile, while
+/// the old one was still being verified, begins nothing.
+const PASSWORD: &str = "password";
+/// Longest `User-Agent` that is kept, in bytes.
+const USER_AGENT_MAX: usize = 400;
 
 /// Stands in a session that could not be loaded, so that nobody is taken for a stranger meanwhile.
 const UNKNOWN: &str = "unknown";
@@ -41,12 +53,11 @@ const UNKNOWN: &str = "unknown";
 /// Keys of sessions that have no row begin so; the CSRF token follows.
 const STRANGER: &str = "stranger.";
 
-/// A session's last use is written at most this often.
-const TOUCH_EVERY: TimeDelta = TimeDelta::seconds(60);
-
 /// Who is signed in, as of this request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SignedIn {
+    /// The public name of this session.
+    pub session_id: Uuid,
     pub id: Uuid,
     pub username: String,
     pub display_name: String,
@@ -91,11 +102,17 @@ pub fn csrf_token(session: &Session) -> String {
 }
 
 /// Signs `user` in: a new key, a new token, nothing kept from before.
-pub fn begin(session: &Session, user: &UserRow) {
+pub fn begin(req: &HttpRequest, app: &App, user: &UserRow) {
+    let session = req.get_session();
     session.clear();
     session.renew();
-    insert(session, USER_ID, &user.id);
-    insert(session, CSRF, &csrf::new_token());
+    insert(&session, USER_ID, &user.id);
+    insert(&session, CSRF, &csrf::new_token());
+    let agent = req.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
+    insert(&session, USER_AGENT, &agent.get(..USER_AGENT_MAX).unwrap_or(agent));
+    let address = client::address(req, &app.config.trusted_proxies);
+    insert(&session, ADDRESS, &address.map(|address| address.to_string()).unwrap_or_default());
+    insert(&session, PASSWORD, &session_store::password_mark(user));
 }
 
 /// Ends the session here and in the database.
@@ -120,41 +137,29 @@ impl Store {
     fn row_state(state: &State) -> Value {
         state
             .iter()
-            .filter(|(key, _)| key.as_str() != USER)
+            .filter(|(key, _)| ![USER, USER_AGENT, ADDRESS, PASSWORD].contains(&key.as_str()))
             .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
             .collect::<serde_json::Map<_, _>>()
             .into()
     }
 
-    fn user_id(state: &State) -> Option<Uuid> {
-        serde_json::from_str(state.get(USER_ID)?).ok()
+    fn entry<T: DeserializeOwned>(state: &State, key: &str) -> Option<T> {
+        serde_json::from_str(state.get(key)?).ok()
     }
 
-    async fn load_row(&self, key_hash: Vec<u8>) -> crate::error::Result<Option<State>> {
-        let (idle_since, made_since) = maintenance::session_limits(&self.app);
-        let now = self.app.clock.now();
-        self.app
-            .db
-            .run(move |conn| {
-                let live = db::sessions::find_live(conn, &key_hash, idle_since, made_since)?;
-                let Some(live) = live else { return Ok(None) };
-                if now - live.last_seen_at >= TOUCH_EVERY {
-                    db::sessions::touch(conn, &key_hash, now)?;
-                }
-                let user = SignedIn {
-                    id: live.user_id,
-                    username: live.username,
-                    display_name: live.display_name,
-                    role: live.role.parse()?,
-                    sites: live.sites,
-                };
-                let mut state: State =
-                    serde_json::from_value(live.state).map_err(crate::error::Error::internal)?;
-                let user = serde_json::to_string(&user).map_err(crate::error::Error::internal)?;
-                state.insert(USER.to_owned(), user);
-                Ok(Some(state))
-            })
-            .await
+    async fn load_row(&self, key_hash: Vec<u8>) -> OurResult<Option<State>> {
+        let Some(live) = session_store::load(&self.app, key_hash).await? else { return Ok(None) };
+        let user = SignedIn {
+            session_id: live.id,
+            id: live.user_id,
+            username: live.username,
+            display_name: live.display_name,
+            role: live.role.parse()?,
+            sites: live.sites,
+        };
+        let mut state: State = serde_json::from_value(live.state).map_err(Error::internal)?;
+        state.insert(USER.to_owned(), serde_json::to_string(&user).map_err(Error::internal)?);
+        Ok(Some(state))
     }
 }
 
@@ -173,26 +178,23 @@ impl SessionStore for Store {
 
     async fn save(&self, state: State, _ttl: &time::Duration) -> Result<SessionKey, SaveError> {
         let other = |error: anyhow::Error| SaveError::Other(error);
-        let key = match Self::user_id(&state) {
+        let key = match Self::entry::<Uuid>(&state, USER_ID) {
             None => {
                 let token = state.get(CSRF).and_then(|token| serde_json::from_str::<String>(token).ok());
                 format!("{STRANGER}{}", token.unwrap_or_else(csrf::new_token))
             }
             Some(user_id) => {
                 let key = hex::encode(rand::random::<[u8; 32]>());
-                let now = self.app.clock.now();
-                let row = SessionRow {
+                let text = |name: &str| Self::entry::<String>(&state, name).unwrap_or_default();
+                let new = NewSession {
                     key_hash: Sha256::digest(&key).to_vec(),
                     user_id,
+                    password: Self::entry(&state, PASSWORD).flatten(),
+                    user_agent: text(USER_AGENT),
+                    address: text(ADDRESS),
                     state: Self::row_state(&state),
-                    created_at: now,
-                    last_seen_at: now,
                 };
-                self.app
-                    .db
-                    .run(move |conn| db::sessions::insert(conn, &row))
-                    .await
-                    .map_err(|error| other(error.into()))?;
+                session_store::begin(&self.app, new).await.map_err(|error| other(error.into()))?;
                 key
             }
         };
@@ -212,11 +214,7 @@ impl SessionStore for Store {
         if state.contains_key(UNKNOWN) {
             return Ok(key);
         }
-        let (key_hash, state) = (hash(&key), Self::row_state(&state));
-        // A session that was ended meanwhile stays ended: nothing is updated then.
-        self.app
-            .db
-            .run(move |conn| db::sessions::set_state(conn, &key_hash, &state))
+        session_store::update(&self.app, hash(&key), Self::row_state(&state))
             .await
             .map_err(|error| other(error.into()))?;
         Ok(key)
@@ -231,8 +229,7 @@ impl SessionStore for Store {
         if key.as_ref().starts_with(STRANGER) {
             return Ok(());
         }
-        let key_hash = hash(key);
-        Ok(self.app.db.run(move |conn| db::sessions::delete(conn, &key_hash)).await?)
+        Ok(session_store::end(&self.app, hash(key)).await?)
     }
 }
 

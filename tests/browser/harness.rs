@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead, BufReader},
     net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -21,6 +21,9 @@ struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if let Ok(Some(_)) = self.0.try_wait() {
+            return;
+        }
         // The server needs the polite signal, so that it stops its PostgreSQL; both may be gone already.
         let pid = nix::unistd::Pid::from_raw(self.0.id() as i32);
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
@@ -38,7 +41,7 @@ impl Drop for Process {
 
 /// A fresh Stillage in a folder of its own.
 pub struct Stillage {
-    _process: Process,
+    process: Option<Process>,
     pub folder: tempfile::TempDir,
     pub base: String,
     /// The one-time link of the first start.
@@ -60,24 +63,25 @@ impl Stillage {
             ("BIND_ADDRESS".to_owned(), address.clone()),
             ("MAX_UPLOAD_SIZE_MB".to_owned(), "1".to_owned()),
         ];
-        let mut child = command(&environment, folder.path())
-            .arg("serve")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let process = Process(child);
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.filter(|line| line.contains("/setup?token=")) {
-                // Nobody listens any more once the link is known.
-                let _ = sender.send(line.trim().to_owned());
-            }
-        });
-        let setup_link = receiver.recv_timeout(LIMIT).expect("the first start prints a link");
+        let (process, setup_link) = serve(&environment, folder.path());
         wait_for_port(&address);
-        Self { _process: process, folder, base: format!("http://{address}"), setup_link, environment }
+        let base = format!("http://{address}");
+        let setup_link = setup_link.recv_timeout(LIMIT).expect("the first start prints a link");
+        Self { process: Some(process), folder, base, setup_link, environment }
+    }
+
+    /// Ends the server as a power cut would.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.0.kill().unwrap();
+        process.0.wait().unwrap();
+    }
+
+    /// Starts it again at the same address.
+    pub fn start_again(&mut self) {
+        let (process, _) = serve(&self.environment, self.folder.path());
+        self.process = Some(process);
+        wait_for_port(self.base.strip_prefix("http://").unwrap());
     }
 
     /// Runs a command beside the server, as an operator would, with `input` on standard input.
@@ -91,6 +95,36 @@ impl Stillage {
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success(), "stillage {arguments:?}");
     }
+
+    /// Runs a command beside the server and returns what it prints.
+    pub fn output(&self, arguments: &[&str]) -> String {
+        let output = command(&self.environment, self.folder.path()).args(arguments).output().unwrap();
+        assert!(
+            output.status.success(),
+            "stillage {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// The running server, and its one-time link if it prints one.
+fn serve(environment: &[(String, String)], folder: &Path) -> (Process, mpsc::Receiver<String>) {
+    let mut child = command(environment, folder)
+        .arg("serve")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines.filter(|line| line.contains("/setup?token=")) {
+            // Nobody listens any more once the link is known.
+            let _ = sender.send(line.trim().to_owned());
+        }
+    });
+    (Process(child), receiver)
 }
 
 fn command(environment: &[(String, String)], folder: &Path) -> Command {
@@ -99,10 +133,21 @@ fn command(environment: &[(String, String)], folder: &Path) -> Command {
     command
 }
 
+/// The group of processes that a driver leads. A test that fails quits nothing, and its Chromium would go on.
+struct Group(nix::unistd::Pid);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Gone already when the journey ended well.
+        let _ = nix::sys::signal::killpg(self.0, nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
 /// A headless Chromium behind its driver.
 pub struct Browser {
     pub driver: WebDriver,
     _process: Process,
+    _group: Group,
     _profile: tempfile::TempDir,
 }
 
@@ -123,8 +168,10 @@ impl Browser {
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap();
+        let group = Group(nix::unistd::Pid::from_raw(child.id() as i32));
         let process = Process(child);
         wait_for_port(&format!("127.0.0.1:{port}"));
 
@@ -155,7 +202,20 @@ impl Browser {
             chrome.add_experimental_option("prefs", preferences).unwrap();
         }
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), chrome).await.unwrap();
-        Self { driver, _process: process, _profile: profile }
+        Self { driver, _process: process, _group: group, _profile: profile }
+    }
+
+    /// Gives pages so much width, as a screen of this size would, and one of the two themes.
+    pub async fn dress(&self, (width, height): (u32, u32), theme: &str) {
+        let cdp = self.driver.cdp();
+        let size =
+            serde_json::json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await.unwrap();
+        // Without motion, colours are there at once.
+        let features = [("prefers-color-scheme", theme), ("prefers-reduced-motion", "reduce")];
+        let features = features.map(|(name, value)| serde_json::json!({ "name": name, "value": value }));
+        let media = serde_json::json!({ "features": features });
+        cdp.send_raw("Emulation.setEmulatedMedia", media).await.unwrap();
     }
 
     pub async fn open(&self, url: &str) {
@@ -187,7 +247,11 @@ impl Browser {
 
     /// Waits until the text of the page holds `words`.
     pub async fn sees(&self, words: &str) {
-        let limit = Instant::now() + LIMIT;
+        self.sees_within(LIMIT, words).await;
+    }
+
+    pub async fn sees_within(&self, limit: Duration, words: &str) {
+        let limit = Instant::now() + limit;
         loop {
             // The element is stale while a page changes: then the next look counts.
             let text = match self.driver.find(By::Tag("body")).await {
@@ -200,6 +264,22 @@ impl Browser {
             assert!(Instant::now() < limit, "{words:?} never came; the page says:\n{text}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Lets no more than so many bytes per second out; -1 for as many as there are.
+    pub async fn limit_uploads(&self, bytes_per_second: i64) {
+        let cdp = self.driver.cdp();
+        cdp.send_raw("Network.enable", serde_json::json!({})).await.unwrap();
+        let conditions = serde_json::json!({
+            "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second,
+        });
+        cdp.send_raw("Network.emulateNetworkConditions", conditions).await.unwrap();
+    }
+
+    /// Takes what the console says, which may be nothing but failed requests.
+    pub async fn forgive_the_network(&self) {
+        let log = self.driver.browser_log().await.unwrap();
+        assert!(log.iter().all(|entry| entry.source.as_deref() == Some("network")), "{log:?}");
     }
 
     pub async fn path(&self) -> String {

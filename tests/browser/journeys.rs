@@ -8,10 +8,10 @@ use crate::{
     samples::{self, Sample},
 };
 
-const PASSWORD: &str = "three words in a row";
+pub const PASSWORD: &str = "three words in a row";
 
 /// Makes the first admin through the one-time link.
-async fn set_up(browser: &Browser, stillage: &Stillage) {
+pub async fn set_up(browser: &Browser, stillage: &Stillage) {
     browser.open(&stillage.setup_link).await;
     browser.fill("input[name=username]", "priya.nair").await;
     browser.fill("input[name=password]", PASSWORD).await;
@@ -19,7 +19,7 @@ async fn set_up(browser: &Browser, stillage: &Stillage) {
     browser.sees("No batches yet").await;
 }
 
-async fn sign_in(browser: &Browser, stillage: &Stillage, name: &str, password: &str) {
+pub async fn sign_in(browser: &Browser, stillage: &Stillage, name: &str, password: &str) {
     browser.open(&format!("{}/login", stillage.base)).await;
     browser.fill("input[name=username]", name).await;
     browser.fill("input[name=password]", password).await;
@@ -27,7 +27,7 @@ async fn sign_in(browser: &Browser, stillage: &Stillage, name: &str, password: &
     browser.find("nav.side").await;
 }
 
-async fn make_batch(browser: &Browser, stillage: &Stillage, number: &str) {
+pub async fn make_batch(browser: &Browser, stillage: &Stillage, number: &str) {
     browser.open(&format!("{}/batches/new", stillage.base)).await;
     browser.fill("input[name=number]", number).await;
     browser.fill("input[name=product]", "Olive & bay soap bar 100 g").await;
@@ -36,7 +36,7 @@ async fn make_batch(browser: &Browser, stillage: &Stillage, number: &str) {
 }
 
 /// Chooses files as the file dialog would hand them over.
-async fn choose<'a>(browser: &Browser, files: impl IntoIterator<Item = &'a Sample>) {
+pub async fn choose<'a>(browser: &Browser, files: impl IntoIterator<Item = &'a Sample>) {
     let paths: Vec<String> = files.into_iter().map(|file| file.path.to_str().unwrap().to_owned()).collect();
     browser.find("input[type=file][name=files]").await.send_keys(paths.join("\n")).await.unwrap();
 }

@@ -2,4 +2,8 @@
 
 mod harness;
 mod journeys;
+mod many;
+mod pages;
+mod people;
 mod samples;
+mod uploads;

@@ -32,6 +32,19 @@ pub fn good(folder: &Path) -> Vec<Sample> {
     ]
 }
 
+/// So many files of every kind, all different, up to half a megabyte: pictures may have bytes behind their end.
+pub fn many(folder: &Path, count: usize) -> Vec<Sample> {
+    let kinds = [("pdf", pdf as fn() -> Vec<u8>), ("png", png), ("jpg", jpeg)];
+    let file = |nth: usize| {
+        let (extension, begin) = kinds[nth % kinds.len()];
+        let length = [500, 40_000, 250_000, 500_000][nth % 4];
+        let mut bytes = begin();
+        bytes.extend((0..length).map(|at| (at * (nth + 1) % 251) as u8));
+        Sample::write(folder, &format!("Charge {nth:02} Prüfung.{extension}"), bytes)
+    };
+    (0..count).map(file).collect()
+}
+
 /// Files that are refused, each with a word of the reason.
 pub fn bad(folder: &Path) -> Vec<(Sample, &'static str)> {
     let large = [b"%PDF-1.7\n".to_vec(), vec![b'x'; 2 * 1024 * 1024]].concat();
@@ -46,8 +59,8 @@ pub fn bad(folder: &Path) -> Vec<(Sample, &'static str)> {
 fn png() -> Vec<u8> {
     // One orange pixel; the checksums are those of these chunks.
     hex::decode(
-        "89504e470d0a1a0a0000000d49484452000000010000000108020000009077\
-         53de0000000c4944415478da6378910c000339015d8ee13dec0000000049454e44ae426082",
+        "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de\
+         0000000c4944415478da63f8dfa10400043301aab1d3369e0000000049454e44ae426082",
     )
     .unwrap()
 }

@@ -1,7 +1,13 @@
 //! Everything together: real HTTP, a real PostgreSQL, real files. Folders mirror `src`.
 
+mod architecture;
+mod audit;
+mod backup;
+mod cli;
 mod crash;
 mod db;
+mod demo;
+mod docs;
 mod embedded;
 mod jobs;
 mod render;

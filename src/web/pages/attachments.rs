@@ -1,19 +1,24 @@
-//! The viewer of one file, and its way to the trash and back.
+//! The viewer of one file, what is said about it, and its way to the trash and back.
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, ContentType},
+    http::{
+        StatusCode,
+        header::{self, ContentType},
+    },
     web,
 };
 
 use super::{
     activity,
+    auth::problem,
     batches::file_state,
-    frame, preview, render, see_other,
+    frame, preview, render, render_as, see_other,
     view::{
-        attachments::{AttachmentPage, FileDetail},
+        attachments::{About, AttachmentPage, FileDetail},
         batches::BatchRef,
         file::{FileKind, FileRef, FileState},
+        form::Field,
         frame::Place,
         receipt::Receipt,
     },
@@ -22,7 +27,10 @@ use crate::{
     domain::{
         access::{Action, Resource},
         attachments::{self, Whole},
+        files,
+        kind::Kind,
     },
+    error::Error,
     web::{
         error::WebResult,
         extract::{self, CurrentUser, Parts, Posted},
@@ -56,9 +64,15 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
         previous: reference(newer),
         next: reference(older),
         activity: activity(events, true),
+        can_describe: may && state != FileState::Trashed,
         can_delete: may && state != FileState::Trashed,
         can_restore: may && state == FileState::Trashed,
         batch: BatchRef { id: file.row.batch_id, number: file.batch_number },
+        about: About {
+            kind: Kind::of_row(&file.row.kind),
+            kind_error: None,
+            note: Field { value: file.row.note, error: None },
+        },
         file: FileDetail {
             id: file.row.id,
             kind,
@@ -76,6 +90,28 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
             filename: file.row.original_name,
             content_type: file.row.content_type,
         },
+    }
+}
+
+/// `POST /attachments/{id}/edit`
+pub async fn edit(req: HttpRequest, app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
+    let Posted { by, fields } = form;
+    let (id, kind, note) = (extract::id(&path)?, fields.text("kind"), fields.text("note"));
+    match files::edit(&app, &by.actor, id, kind, note).await {
+        Ok(()) => {
+            Flash::done("Saved kind and note").keep(&by.session);
+            Ok(see_other(format!("/attachments/{id}")))
+        }
+        Err(Error::Invalid(problems)) => {
+            let mut page = page(&req, &by, attachments::show(&app, &by.actor, id).await?);
+            page.about = About {
+                kind: Kind::parse(kind).unwrap_or(page.about.kind),
+                kind_error: problem(&problems, "kind"),
+                note: Field { value: note.to_owned(), error: problem(&problems, "note") },
+            };
+            render_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
+        }
+        Err(other) => Err(other.into()),
     }
 }
 

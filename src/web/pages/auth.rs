@@ -1,6 +1,5 @@
 //! Signing in and out, and the first start.
 
-use actix_session::SessionExt;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
@@ -13,6 +12,7 @@ use super::{
     view::{
         auth::{GateMessage, LoginPage, SetupPage},
         form::Field,
+        frame::{Flash, FlashKind},
     },
 };
 use crate::{
@@ -30,11 +30,31 @@ use crate::{
 pub struct LoginQuery {
     #[serde(default)]
     next: String,
+    /// What led here, when it is worth a word.
+    #[serde(default)]
+    after: String,
 }
+
+/// Where people go who have to sign in anew after they chose a password.
+pub(super) const AFTER_PASSWORD: &str = "/login?after=password";
+/// The same after they gave up their own role or account.
+pub(super) const AFTER_LEAVING: &str = "/login?after=leaving";
 
 /// `GET /login`
 pub async fn login_page(req: HttpRequest, query: web::Query<LoginQuery>) -> WebResult {
-    render(&login(&req, local_path(&query.next), "", None))
+    let mut page = login(&req, local_path(&query.next), "", None);
+    let text = match query.after.as_str() {
+        "password" => "Your password is set. Sign in with it.",
+        "leaving" => "Done. Your own sessions have ended with it.",
+        _ => return render(&page),
+    };
+    page.frame.flashes.push(Flash {
+        kind: FlashKind::Done,
+        text: text.to_owned(),
+        undo: None,
+        files: Vec::new(),
+    });
+    render(&page)
 }
 
 /// `POST /login`
@@ -45,7 +65,7 @@ pub async fn log_in(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
     let address = client::address(&req, &app.config.trusted_proxies);
     match auth::sign_in(&app, username, password, address).await {
         Ok(user) => {
-            session::begin(&form.session, &user);
+            session::begin(&req, &app, &user);
             Ok(see_other(next))
         }
         Err(Error::Unauthenticated) => {
@@ -122,7 +142,7 @@ pub async fn set_up(
     let password = form.fields.text("password").to_owned().into();
     match auth::set_up(&app, token, username, password).await {
         Ok(user) => {
-            session::begin(&req.get_session(), &user);
+            session::begin(&req, &app, &user);
             Ok(see_other("/"))
         }
         Err(Error::Invalid(problems)) => {

@@ -2,38 +2,37 @@
 
 use std::collections::HashMap;
 
-use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::StatusCode, web};
+use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, web};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    activity,
-    auth::problem,
-    frame, preview, render, render_as, search, see_other,
+    activity, frame, preview, render, search, see_other,
     view::{
         batches::{
-            BatchFilters, BatchForm, BatchHead, BatchList, BatchPage, BatchRef, BatchRow, BatchStatus,
-            FilesView, Order, Period, UploadRules,
+            BatchFilters, BatchHead, BatchList, BatchPage, BatchRow, BatchStatus, FilesView, Order, Period,
+            UploadRules,
         },
         file::{FileKind, FileRow, FileState},
-        form::{Field, SiteOption},
+        files::{FileFilters, order_key, parse_order},
+        form::SiteOption,
         frame::Place,
     },
 };
 use crate::{
-    db::{
-        attachments::Found, batch_list::Sort, batches as rows, previews::PreviewRow, sites::Site,
-        text_search::Hit,
-    },
     domain::{
         access::{Action, Resource},
-        batches::{self, Details, Wanted, Whole},
-        content, sites,
+        attachments::Found,
+        batches::{self, BatchRow as Row, Hit, Sort, Wanted, Whole},
+        content, files,
+        kind::Kind,
+        previews::PreviewRow,
+        sites::Site,
     },
-    error::{Error, FieldError, Result},
+    error::{Error, Result},
     web::{
         error::WebResult,
-        extract::{self, CurrentUser, Fields, Parts, Posted},
+        extract::{self, CurrentUser, Parts, Posted},
         flash::Flash,
         query,
         transfer::upload::MAX_FILES,
@@ -42,6 +41,8 @@ use crate::{
 
 /// Remembers whether files are shown as tiles or as a table.
 const VIEW_COOKIE: &str = "files_view";
+/// Remembers their order.
+const ORDER_COOKIE: &str = "files_order";
 
 /// `GET /`
 pub async fn home(_by: CurrentUser) -> HttpResponse {
@@ -110,7 +111,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
     })
 }
 
-fn list_row(row: rows::BatchRow, site: String, hits: &[Hit]) -> BatchRow {
+fn list_row(row: Row, site: String, hits: &[Hit]) -> BatchRow {
     BatchRow {
         hit: hits.iter().find(|hit| hit.batch_id == row.id).map(search::hit),
         id: row.id,
@@ -125,7 +126,7 @@ fn list_row(row: rows::BatchRow, site: String, hits: &[Hit]) -> BatchRow {
     }
 }
 
-fn status(row: &rows::BatchRow) -> BatchStatus {
+fn status(row: &Row) -> BatchStatus {
     match row {
         row if row.trashed_at.is_some() => BatchStatus::Trashed,
         row if row.status == "closed" => BatchStatus::Closed,
@@ -133,146 +134,20 @@ fn status(row: &rows::BatchRow) -> BatchStatus {
     }
 }
 
-fn site_options(sites: &[Site]) -> Vec<SiteOption> {
+pub(super) fn site_options(sites: &[Site]) -> Vec<SiteOption> {
     sites.iter().map(|site| SiteOption { id: site.id, name: site.name.clone() }).collect()
-}
-
-/// `GET /batches/new`
-pub async fn new(req: HttpRequest, app: Parts, by: CurrentUser) -> WebResult {
-    let sites = sites::visible(&app, &by.actor).await?;
-    if !sites.iter().any(|site| by.actor.may(Action::ManageBatches, Resource::Site(site.id))) {
-        return Err(Error::Forbidden.into());
-    }
-    let preset = sites.first().map(|site| site.id.to_string()).unwrap_or_default();
-    render(&form(&req, &by, None, &sites, Draft { site_id: preset, ..Draft::default() }, &[]))
-}
-
-/// `POST /batches`
-pub async fn create(req: HttpRequest, app: Parts, form_: Posted) -> WebResult {
-    let Posted { by, fields } = form_;
-    let draft = Draft::of(&fields);
-    let site_id = match draft.site_id.as_str() {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| Error::invalid("site_id", "Choose one of your sites.")),
-    };
-    let made = match site_id {
-        Ok(site_id) => batches::create(&app, &by.actor, site_id, draft.details()).await,
-        Err(error) => Err(error),
-    };
-    match made {
-        Ok(batch) => {
-            Flash::done(format!("Batch {} is ready for files", batch.number)).keep(&by.session);
-            Ok(see_other(format!("/batches/{}", batch.id)))
-        }
-        Err(error) => refused_form(&req, &app, &by, None, draft, error).await,
-    }
-}
-
-/// `GET /batches/{id}/edit`
-pub async fn edit_page(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
-    let batch = batches::for_edit(&app, &by.actor, extract::id(&path)?).await?;
-    let draft = Draft {
-        number: batch.number.clone(),
-        product: batch.product.clone(),
-        notes: batch.notes.clone(),
-        site_id: String::new(),
-    };
-    render(&form(&req, &by, Some(BatchRef { id: batch.id, number: batch.number }), &[], draft, &[]))
-}
-
-/// `POST /batches/{id}/edit`
-pub async fn edit(req: HttpRequest, app: Parts, form_: Posted, path: web::Path<String>) -> WebResult {
-    let Posted { by, fields } = form_;
-    let id = extract::id(&path)?;
-    let draft = Draft::of(&fields);
-    match batches::edit(&app, &by.actor, id, draft.details()).await {
-        Ok(batch) => {
-            Flash::done(format!("Changed the details of {}", batch.number)).keep(&by.session);
-            Ok(see_other(format!("/batches/{id}")))
-        }
-        Err(error) => {
-            let editing = BatchRef { id, number: draft.number.clone() };
-            refused_form(&req, &app, &by, Some(editing), draft, error).await
-        }
-    }
-}
-
-/// What was typed into the form.
-#[derive(Default)]
-struct Draft {
-    number: String,
-    product: String,
-    site_id: String,
-    notes: String,
-}
-
-impl Draft {
-    fn of(fields: &Fields) -> Self {
-        let text = |name| fields.text(name).to_owned();
-        Self {
-            number: text("number"),
-            product: text("product"),
-            site_id: text("site_id"),
-            notes: text("notes"),
-        }
-    }
-
-    fn details(&self) -> Details {
-        Details { number: self.number.clone(), product: self.product.clone(), notes: self.notes.clone() }
-    }
-}
-
-/// The form again, with what was typed and what is wrong with it; other errors go on.
-async fn refused_form(
-    req: &HttpRequest,
-    app: &Parts,
-    by: &CurrentUser,
-    editing: Option<BatchRef>,
-    draft: Draft,
-    error: Error,
-) -> WebResult {
-    let (status, problems) = match error {
-        Error::Invalid(problems) => (StatusCode::UNPROCESSABLE_ENTITY, problems),
-        Error::Conflict { code: "number_taken", message } => {
-            (StatusCode::CONFLICT, vec![FieldError::new("number", message)])
-        }
-        other => return Err(other.into()),
-    };
-    let sites = if editing.is_none() { sites::visible(app, &by.actor).await? } else { Vec::new() };
-    render_as(status, &form(req, by, editing, &sites, draft, &problems))
-}
-
-fn form(
-    req: &HttpRequest,
-    by: &CurrentUser,
-    editing: Option<BatchRef>,
-    sites: &[Site],
-    draft: Draft,
-    problems: &[FieldError],
-) -> BatchForm {
-    let (title, action_url) = match &editing {
-        Some(batch) => (format!("Change {}", batch.number), format!("/batches/{}/edit", batch.id)),
-        None => ("New batch".to_owned(), "/batches".to_owned()),
-    };
-    let mut frame = frame(req, by, title, Place::Batches);
-    frame.sites_shown = sites.len() > 1;
-    let field = |name, value| Field { value, error: problem(problems, name) };
-    BatchForm {
-        frame,
-        action_url,
-        number: field("number", draft.number),
-        product: field("product", draft.product),
-        site_id: field("site_id", draft.site_id),
-        notes: field("notes", draft.notes),
-        sites: site_options(sites),
-        message: None,
-        editing,
-    }
 }
 
 #[derive(Deserialize)]
 pub struct ShowQuery {
     view: Option<String>,
+    sort: Option<String>,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    /// There when the QR code of a label led here.
+    add: Option<String>,
     cursor: Option<String>,
 }
 
@@ -284,25 +159,50 @@ pub async fn show(
     path: web::Path<String>,
     query: web::Query<ShowQuery>,
 ) -> WebResult {
-    let after = query::parse_cursor(query.cursor.as_deref())?;
-    let whole = batches::show(&app, &by.actor, extract::id(&path)?, after).await?;
-    let remembered = req.cookie(VIEW_COOKIE);
-    let view = match query.view.as_deref().or(remembered.as_ref().map(Cookie::value)) {
+    let id = extract::id(&path)?;
+    let remembered = |name| req.cookie(name).map(|cookie| cookie.value().to_owned());
+    let view = match query.view.clone().or_else(|| remembered(VIEW_COOKIE)).as_deref() {
         Some("table") => FilesView::Table,
         _ => FilesView::Gallery,
     };
-    let mut answer = render(&page(&req, &app, &by, whole, view)?)?;
+    let order = query.sort.clone().or_else(|| remembered(ORDER_COOKIE)).unwrap_or_default();
+    let filters = FileFilters {
+        batch: id,
+        name: query.name.trim().to_owned(),
+        kind: Kind::parse(&query.kind),
+        order: parse_order(&order),
+    };
+    let wanted = files::Filter {
+        ids: None,
+        kind: filters.kind.map(Kind::key),
+        name: (!filters.name.is_empty()).then(|| filters.name.clone()),
+        order: filters.order,
+        after: query::parse_cursor(query.cursor.as_deref())?,
+    };
+    let whole = batches::show(&app, &by.actor, id, wanted).await?;
+    let order = filters.order;
+    let mut page = page(&req, &app, &by, whole, view, filters)?;
+    page.is_scanned = query.add.is_some() && page.can_upload;
+    let mut answer = render(&page)?;
     if query.view.is_some() {
         let value = if view == FilesView::Table { "table" } else { "gallery" };
-        let mut cookie = Cookie::new(VIEW_COOKIE, value);
-        cookie.set_path("/");
-        cookie.set_http_only(true);
-        cookie.set_secure(app.config.served_over_https());
-        cookie.set_same_site(actix_web::cookie::SameSite::Lax);
-        cookie.make_permanent();
-        answer.add_cookie(&cookie).map_err(Error::internal)?;
+        remember(&app, &mut answer, VIEW_COOKIE, value)?;
+    }
+    if query.sort.is_some() {
+        remember(&app, &mut answer, ORDER_COOKIE, order_key(order))?;
     }
     Ok(answer)
+}
+
+/// Keeps a choice for the next page.
+fn remember(app: &Parts, answer: &mut HttpResponse, name: &str, value: &str) -> Result<()> {
+    let mut cookie = Cookie::new(name, value);
+    cookie.set_path("/");
+    cookie.set_http_only(true);
+    cookie.set_secure(app.config.served_over_https());
+    cookie.set_same_site(actix_web::cookie::SameSite::Lax);
+    cookie.make_permanent();
+    answer.add_cookie(&cookie).map_err(Error::internal)
 }
 
 fn sort(order: Order) -> Sort {
@@ -320,6 +220,7 @@ fn page(
     by: &CurrentUser,
     whole: Whole,
     view: FilesView,
+    filters: FileFilters,
 ) -> Result<BatchPage> {
     let Whole { batch, site, created_by, files, next_files, previews, activity: events, many_sites } = whole;
     let mut frame = frame(req, by, batch.number.as_str(), Place::Batches);
@@ -328,7 +229,7 @@ fn page(
     let may = |action| by.actor.may(action, Resource::Site(batch.site_id));
     let (is_open, is_living) = (status == BatchStatus::Open, status != BatchStatus::Trashed);
     let more_files_url = match next_files {
-        Some(place) => Some(format!("/batches/{}?cursor={}", batch.id, query::cursor(place)?)),
+        Some(place) => Some(filters.url_with("cursor", &query::cursor(place)?)),
         None => None,
     };
     Ok(BatchPage {
@@ -339,10 +240,13 @@ fn page(
             max_files: MAX_FILES as i64,
         },
         view,
+        filters,
         files: files.into_iter().map(|file| file_row(file, &previews)).collect(),
         more_files_url,
         activity: activity(events, false),
         can_upload: is_open && may(Action::ManageFiles),
+        can_change_files: is_living && may(Action::ManageFiles),
+        is_scanned: false,
         can_edit: is_living && may(Action::ManageBatches),
         can_close: is_open && may(Action::ManageBatches),
         can_reopen: status == BatchStatus::Closed && may(Action::Reopen),
@@ -370,6 +274,8 @@ fn file_row(found: Found, previews: &HashMap<Uuid, PreviewRow>) -> FileRow {
         thumb: preview::thumb(&found.row.content_type, is_readable, previews.get(&found.row.id)),
         id: found.row.id,
         kind: FileKind::of(&found.row.content_type),
+        said: Kind::of_row(&found.row.kind),
+        note: found.row.note,
         filename: found.row.original_name,
         bytes: found.row.size_bytes,
         uploaded_by: found.uploader,

@@ -1,8 +1,14 @@
 //! Pages and plain forms: one file of handlers per resource. What a page shows is a struct in [`view`].
 
+pub mod account;
+pub mod admin;
 pub mod attachments;
 pub mod auth;
+pub mod batch_form;
 pub mod batches;
+pub mod files;
+pub mod labels;
+pub mod password;
 mod preview;
 mod search;
 pub mod trash;
@@ -13,7 +19,7 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
 use askama::Template;
 
 use self::view::{
-    activity::{Act, Activity},
+    activity::{Act, Activity, Change},
     frame::{Banner, Frame, FrameUser, Place, Theme},
 };
 use super::{
@@ -116,11 +122,22 @@ fn activity(events: Vec<EventRow>, of_file: bool) -> Vec<Activity> {
             }
             _ => {
                 let filename = event.details["filename"].as_str().filter(|_| !of_file).map(str::to_owned);
-                lines.push(Activity { act, actor, filename, count: 1, at: event.at });
+                let changes = if act == Act::BatchEdited { changes(&event.details) } else { Vec::new() };
+                lines.push(Activity { act, actor, filename, count: 1, changes, at: event.at });
             }
         }
     }
     lines
+}
+
+/// What an edit changed, from the event's `field: [before, after]`.
+fn changes(details: &serde_json::Value) -> Vec<Change> {
+    let fields = [("number", "Number"), ("product", "Product"), ("notes", "Notes")];
+    let change = |(key, field): (&str, &'static str)| {
+        let text = |nth: usize| details[key][nth].as_str().map(str::to_owned);
+        Some(Change { field, before: text(0)?, after: text(1)? })
+    };
+    fields.into_iter().filter_map(change).collect()
 }
 
 fn act(action: &str) -> Option<Act> {
@@ -136,6 +153,8 @@ fn act(action: &str) -> Option<Act> {
         "attachment.restore" => Act::FileRestored,
         "attachment.missing" => Act::FileMissing,
         "attachment.found" => Act::FileFound,
+        "attachment.edit" => Act::FileDescribed,
+        "batch.archive" => Act::ArchiveTaken,
         _ => return None,
     })
 }

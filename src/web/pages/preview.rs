@@ -1,7 +1,7 @@
 //! What became of a file's previews, as pages show it.
 
 use super::view::preview::{Thumb, Viewer};
-use crate::{db::previews::PreviewRow, render};
+use crate::{domain::previews::PreviewRow, render};
 
 /// What stands in a list for a file of this type, whose bytes can be read or not.
 pub fn thumb(media_type: &str, is_readable: bool, preview: Option<&PreviewRow>) -> Thumb {

@@ -1,7 +1,7 @@
 //! Why a search found a batch, as the list shows it.
 
 use super::view::search::{Part, SearchHit};
-use crate::db::text_search::{HIT_BEGIN, HIT_END, Hit};
+use crate::domain::batches::{HIT_BEGIN, HIT_END, Hit};
 
 /// The hit with its line taken apart at its marks.
 pub fn hit(hit: &Hit) -> SearchHit {

@@ -9,8 +9,7 @@ use actix_web::{
 
 use super::{body::FileBody, disposition};
 use crate::{
-    db::attachments::AttachmentRow,
-    domain::attachments::{self, Name, Opened},
+    domain::attachments::{self, AttachmentRow, Name, Opened},
     web::{
         error::WebResult,
         extract::{self, CurrentUser, Parts},

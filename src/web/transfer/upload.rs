@@ -12,8 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::{
-    db::attachments::Found,
-    domain::intake::Intake,
+    domain::{attachments::Found, intake::Intake},
     error::{Error, Refusal, Result},
     web::{
         csrf,
@@ -32,7 +31,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Of what is not wanted, so much is still read before the answer, and for so long: a client that is still
 /// sending would see a broken connection instead of the answer.
 const DRAIN_BYTES: u64 = 256 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(30);
+const DRAIN_TIME: Duration = Duration::from_secs(300);
 /// Longest value of a field that is no file.
 const FIELD_MAX: usize = 1024;
 
@@ -226,7 +225,7 @@ impl Sent {
     async fn skip(&mut self, part: &mut Part) -> Result<()> {
         let deadline = Instant::now() + DRAIN_TIME;
         loop {
-            match timeout_at(deadline, part.next()).await {
+            match timeout_at(deadline.min(Instant::now() + IDLE), part.next()).await {
                 Ok(Ok(Some(bytes))) if self.drained < DRAIN_BYTES => self.drained += bytes.len() as u64,
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(unreadable(error)),

@@ -1,3 +1,4 @@
 //! The database itself.
 
+mod plans;
 mod schema;

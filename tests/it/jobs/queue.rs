@@ -14,6 +14,12 @@ use crate::support::{TestApp, eventually};
 
 const WAITING: &str = "SELECT string_agg(kind, ' ' ORDER BY kind) FROM jobs";
 
+/// Takes everything that recurs off the schedule for as long as the clock is not moved far.
+async fn skip_the_schedule(app: &TestApp) {
+    schedule::enqueue_due(&app.app).await.unwrap();
+    app.execute("DELETE FROM jobs");
+}
+
 /// Lets a worker take what is due.
 async fn work(app: &TestApp, until: impl Fn() -> bool) {
     let worker = Worker::start(&app.app);
@@ -84,6 +90,7 @@ async fn a_worker_ends_sessions_and_sweeps_what_a_crash_left() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_fails_is_tried_again_later_and_less_often_until_it_is_dead() {
     let app = TestApp::start();
+    skip_the_schedule(&app).await;
     enqueue(&app, "nonsense", 3);
     let wait = "SELECT extract(epoch FROM run_at - updated_at)::int FROM jobs";
     let mut waits: Vec<i32> = Vec::new();
@@ -104,6 +111,7 @@ async fn what_fails_is_tried_again_later_and_less_often_until_it_is_dead() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_comparison_without_a_store_is_repeated_when_the_store_is_back() {
     let app = TestApp::start();
+    skip_the_schedule(&app).await;
     app.unmount();
     Job::Reconcile.enqueue(&mut app.database.connect(), &app.app.clock, None).unwrap();
     work(&app, || app.value("SELECT attempts || state FROM jobs") == "1waiting").await;

@@ -116,6 +116,18 @@ impl TestApp {
         site.id
     }
 
+    /// Ends the server in the middle of whatever it does, and starts another on the same database and store.
+    pub fn restart(&mut self) {
+        if let Some((handle, thread)) = self.server.take() {
+            drop(handle.stop(false));
+            thread.join().unwrap().unwrap();
+        }
+        let (config, url, clock) =
+            (self.app.config.clone(), self.database.url.clone(), self.app.clock.clone());
+        self.app = App::assemble(config, url, None, clock, 3).unwrap();
+        self.server = Some(serve(&self.app, TcpListener::bind(self.address).unwrap()));
+    }
+
     pub fn advance(&self, by: TimeDelta) {
         self.app.clock.advance(by);
     }
@@ -182,6 +194,13 @@ impl TestApp {
     pub fn mount(&self) {
         fs::remove_dir_all(self.store()).unwrap();
         fs::rename(self.uploads.path().join("away"), self.store()).unwrap();
+    }
+
+    /// Bytes in the one staged file there is; 0 when there is none.
+    pub fn staged_bytes(&self) -> u64 {
+        let staged = self.store().join(".staging");
+        let only = names_in(&staged).into_iter().next();
+        only.and_then(|name| fs::metadata(staged.join(name)).ok()).map_or(0, |meta| meta.len())
     }
 
     pub fn kept(&self) -> Kept {

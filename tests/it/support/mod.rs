@@ -7,6 +7,7 @@ mod multipart;
 mod postgres;
 pub mod raw;
 pub mod samples;
+mod tus;
 
 use std::{
     thread,
@@ -18,6 +19,7 @@ pub use app::TestApp;
 pub use client::Client;
 pub use multipart::Multipart;
 pub use postgres::Database;
+pub use tus::Tus;
 
 /// The password of everybody.
 pub const PASSWORD: &str = "correct horse battery";

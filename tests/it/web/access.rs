@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use stillage::domain::access::Role;
 
-use super::{Target, listed, open};
+use super::{Route, Target, listed, open};
 use crate::support::{Answer, Client, TestApp, samples};
 
 /// The status for: viewer, staff, admin, and staff of another site.
@@ -15,9 +16,14 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/setup", [404; 4]),
     ("GET", "/login", [200; 4]),
     ("POST", "/login", [401; 4]),
+    // Nobody has a link.
+    ("GET", "/password", [404; 4]),
+    ("POST", "/password", [404; 4]),
     ("GET", "/batches", [200; 4]),
     ("POST", "/batches", [403, 303, 303, 422]),
     ("GET", "/batches/new", [403, 200, 200, 200]),
+    // Nothing is ticked.
+    ("GET", "/batches/labels", [422; 4]),
     ("GET", "/batches/{id}", [200, 200, 200, 404]),
     ("GET", "/batches/{id}/edit", [403, 200, 200, 404]),
     ("POST", "/batches/{id}/edit", [403, 303, 303, 404]),
@@ -26,9 +32,16 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/batches/{id}/delete", [403, 303, 303, 404]),
     ("POST", "/batches/{id}/restore", [403, 303, 303, 404]),
     ("POST", "/batches/{id}/attachments", [403, 201, 201, 404]),
+    ("GET", "/batches/{id}/archive.zip", [200, 200, 200, 404]),
+    ("POST", "/batches/{id}/archive.zip", [200, 200, 200, 404]),
+    ("POST", "/batches/{id}/files/delete", [403, 303, 303, 404]),
+    ("POST", "/batches/{id}/files/restore", [403, 303, 303, 404]),
+    ("POST", "/batches/{id}/files/kind", [403, 303, 303, 404]),
+    ("GET", "/batches/{id}/label", [200, 200, 200, 404]),
     ("GET", "/attachments/{id}", [200, 200, 200, 404]),
     ("GET", "/attachments/{id}/download", [200, 200, 200, 404]),
     ("GET", "/attachments/{id}/preview", [200, 200, 200, 404]),
+    ("POST", "/attachments/{id}/edit", [403, 303, 303, 404]),
     // Nothing is drawn yet.
     ("GET", "/attachments/{id}/thumbnail", [202, 202, 202, 404]),
     ("GET", "/attachments/{id}/pages/{n}", [202, 202, 202, 404]),
@@ -36,6 +49,34 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/attachments/{id}/delete", [403, 303, 303, 404]),
     ("POST", "/attachments/{id}/restore", [403, 303, 303, 404]),
     ("GET", "/trash", [200; 4]),
+    ("GET", "/account", [200; 4]),
+    ("POST", "/account", [303; 4]),
+    // The current password is missing.
+    ("POST", "/account/password", [422; 4]),
+    ("POST", "/account/sessions/revoke-others", [303; 4]),
+    // Somebody else's.
+    ("POST", "/account/sessions/{id}/revoke", [404; 4]),
+    ("GET", "/admin", [403, 403, 303, 403]),
+    ("GET", "/admin/users", [403, 403, 200, 403]),
+    ("POST", "/admin/users", [403, 403, 200, 403]),
+    ("GET", "/admin/users/{id}", [403, 403, 200, 403]),
+    ("POST", "/admin/users/{id}", [403, 403, 303, 403]),
+    ("POST", "/admin/users/{id}/disable", [403, 403, 303, 403]),
+    ("POST", "/admin/users/{id}/enable", [403, 403, 303, 403]),
+    ("POST", "/admin/users/{id}/reset", [403, 403, 200, 403]),
+    ("GET", "/admin/sites", [403, 403, 200, 403]),
+    ("POST", "/admin/sites", [403, 403, 303, 403]),
+    ("GET", "/admin/sites/{id}", [403, 403, 200, 403]),
+    ("POST", "/admin/sites/{id}", [403, 403, 303, 403]),
+    // The first one stays.
+    ("POST", "/admin/sites/{id}/remove", [403, 403, 409, 403]),
+    ("OPTIONS", "/uploads", [204; 4]),
+    ("POST", "/uploads", [403, 201, 201, 404]),
+    ("OPTIONS", "/uploads/{id}", [204; 4]),
+    // The admin's own: an upload is nobody else's.
+    ("HEAD", "/uploads/{id}", [404, 404, 200, 404]),
+    ("PATCH", "/uploads/{id}", [404, 404, 204, 404]),
+    ("DELETE", "/uploads/{id}", [404, 404, 204, 404]),
     ("POST", "/api/production/batches/{id}/attachments", [403, 201, 201, 404]),
     ("GET", "/api/production/attachment/{stored_name}", [200, 200, 200, 404]),
     // Last: nobody is signed in afterwards.
@@ -53,12 +94,12 @@ async fn people(app: &TestApp) -> [Client; 4] {
     ]
 }
 
-async fn ask(by: &Client, target: &Target, method: &str, pattern: &str) -> Answer {
+async fn ask(by: &Client, target: &Target, method: &str, pattern: &'static str) -> Answer {
     if method == "GET" {
         return by.get(&target.address(pattern)).await;
     }
     let token = by.token().await;
-    Answer::to(target.write(by, pattern, Some(&token))).await
+    Answer::to(target.write(by, &(method.parse().unwrap(), pattern), Some(&token))).await
 }
 
 #[test]
@@ -116,9 +157,13 @@ async fn what_is_foreign_looks_like_nothing_at_all() {
     let [_, staff, _, otto] = people(&app).await;
     let target = Target::make(&app, &staff).await;
     let nothing = target.nothing();
-    for (method, pattern) in listed().iter().filter(|(_, pattern)| pattern.contains('{')) {
-        let foreign = ask(&otto, &target, method.as_str(), pattern).await.is(404);
-        let random = ask(&otto, &nothing, method.as_str(), pattern).await.is(404);
+    // OPTIONS says the same of whatever address.
+    let asks = |(method, pattern): &&Route| pattern.contains('{') && *method != Method::OPTIONS;
+    for (method, pattern) in listed().iter().filter(asks) {
+        // What is for admins only is refused before anything is looked for.
+        let expected = if pattern.starts_with("/admin/") { 403 } else { 404 };
+        let foreign = ask(&otto, &target, method.as_str(), pattern).await.is(expected);
+        let random = ask(&otto, &nothing, method.as_str(), pattern).await.is(expected);
         assert_eq!(timeless(&foreign), timeless(&random), "{method} {pattern}");
         if method == "GET" {
             let head = async |target: &Target| timeless(&otto.head(&target.address(pattern)).await);

@@ -146,6 +146,30 @@ async fn a_batch_goes_to_the_trash_with_its_files_and_comes_back() {
 }
 
 #[tokio::test]
+async fn an_edit_says_what_changed_from_what_to_what() {
+    let app = TestApp::start();
+    let staff = app.staff().await;
+    let id = staff.make_batch("B-1").await;
+    let (page, edit) = (format!("/batches/{id}"), format!("/batches/{id}/edit"));
+    let long = "A long story. ".repeat(20);
+    for notes in ["two\nlines", &long] {
+        let fields = [("number", "B-2"), ("product", "Soap"), ("notes", notes)];
+        staff.post_form(&edit, &fields).await.is(303);
+    }
+    let shown = staff.get_html(&page).await.is(200).shows("changed the details");
+    let shown = shown.shows("Number: <del>B-1</del>").shows("<ins>B-2</ins>").hides("Product: <del>");
+    shown
+        .shows("<summary>Notes")
+        .shows("<del>nothing</del>")
+        .shows("<del>two\nlines</del>")
+        .shows("<ins>A long");
+    // Nothing changed: nothing to tell.
+    let fields = [("number", "B-2"), ("product", "Soap"), ("notes", long.as_str())];
+    staff.post_form(&edit, &fields).await.is(303);
+    assert_eq!(app.value("SELECT count(*) FROM audit_events WHERE action = 'batch.edit'"), "2");
+}
+
+#[tokio::test]
 async fn what_people_type_is_never_markup() {
     let app = TestApp::start();
     let staff = app.staff().await;

@@ -1,6 +1,8 @@
 //! What clients see, over HTTP.
 
 mod access;
+mod account;
+mod archives;
 mod attachments;
 mod auth;
 mod batch_list;
@@ -8,10 +10,19 @@ mod batches;
 mod csrf;
 mod downloads;
 mod every_route;
+mod file_lists;
 mod health;
+mod labels;
+mod limits;
+mod links;
+mod many;
+mod people;
+mod people_list;
 mod previews;
 mod refusals;
 mod session;
+mod sites;
+mod tus;
 mod uploads;
 
 use reqwest::{
@@ -21,14 +32,17 @@ use reqwest::{
 use stillage::web::routes;
 use uuid::Uuid;
 
-use crate::support::{Client, Multipart, TestApp, samples};
+use crate::support::{Client, Multipart, TestApp, Tus, samples};
 
 /// Addresses that a stranger may use.
-const FOR_STRANGERS: [&str; 3] = ["/login", "/logout", "/setup"];
+const FOR_STRANGERS: [&str; 4] = ["/login", "/logout", "/password", "/setup"];
+
+/// Bytes of the upload that a target has, none of them sent.
+const UPLOAD: usize = 100;
 
 type Route = (Method, &'static str);
 
-/// Every method and address within a session, HEAD left out: it goes with GET.
+/// Every method and address within a session, HEAD left out where it goes with GET.
 fn listed() -> Vec<Route> {
     of(routes::map())
 }
@@ -40,24 +54,31 @@ fn open() -> Vec<Route> {
 
 /// Server and client have `Method`s of different versions of `http`.
 fn of(map: routes::Map) -> Vec<Route> {
-    let routes = map.listed.into_iter();
-    routes
-        .map(|(method, path)| (method.as_str().parse().unwrap(), path))
-        .filter(|(m, _)| m != Method::HEAD)
-        .collect()
+    let all: Vec<Route> =
+        map.listed.into_iter().map(|(method, path)| (method.as_str().parse().unwrap(), path)).collect();
+    let goes_with_get =
+        |(method, path): &Route| *method == Method::HEAD && all.contains(&(Method::GET, path));
+    all.iter().filter(|route| !goes_with_get(route)).cloned().collect()
 }
+
+/// Methods that change nothing.
+const READS: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
 
 /// Every address that takes a write.
-fn writes() -> Vec<&'static str> {
-    listed().into_iter().filter(|(method, _)| method != Method::GET).map(|(_, pattern)| pattern).collect()
+fn writes() -> Vec<Route> {
+    listed().into_iter().filter(|(method, _)| !READS.contains(method)).collect()
 }
 
-/// What the placeholders of an address stand for: a batch with one file.
+/// What the placeholders of an address stand for: a batch with one file, a person with a session.
+/// What the placeholders of an address stand for: a batch with one file, and an upload to it.
 struct Target {
     site: String,
     batch: String,
     file: String,
     stored_name: String,
+    person: String,
+    session: String,
+    upload: String,
 }
 
 impl Target {
@@ -69,30 +90,75 @@ impl Target {
         let batch = made.location()["/batches/".len()..].to_owned();
         let file = by.store(&batch, "slip.pdf", &samples::pdf("slip")).await;
         let text = |name: &str| file[name].as_str().unwrap().to_owned();
-        Self { site, batch, file: text("id"), stored_name: text("stored_name") }
+        let (person, session) = (Uuid::new_v4(), Uuid::new_v4());
+        app.execute(&format!(
+            "INSERT INTO users (id, username, display_name, password_hash, role, created_at, updated_at)
+                 VALUES ('{person}', 'p-{person}', 'Pat', '', 'staff', now(), now());
+             INSERT INTO sessions (key_hash, user_id, state, created_at, last_seen_at, id)
+                 VALUES (decode(md5('{session}'), 'hex'), '{person}', '{{}}', now(), now(), '{session}')"
+        ));
+        let upload = Tus::of(by).await.create(&batch, "slip.pdf", UPLOAD).await;
+        let upload = upload["/uploads/".len()..].to_owned();
+        Self {
+            site,
+            batch,
+            file: text("id"),
+            stored_name: text("stored_name"),
+            person: person.to_string(),
+            session: session.to_string(),
+            upload,
+        }
     }
 
     /// One that is not there.
     fn nothing(&self) -> Self {
         let id = || Uuid::new_v4().to_string();
-        Self { site: id(), batch: id(), file: id(), stored_name: format!("{}_slip.pdf", Uuid::new_v4()) }
+        let stored_name = format!("{}_slip.pdf", Uuid::new_v4());
+        Self { site: id(), batch: id(), file: id(), stored_name, person: id(), session: id(), upload: id() }
     }
 
     fn address(&self, pattern: &str) -> String {
-        let id = if pattern.starts_with("/attachments/") { &self.file } else { &self.batch };
+        let ids = [
+            ("/attachments/", &self.file),
+            ("/account/sessions/", &self.session),
+            ("/uploads/", &self.upload),
+            ("/admin/users/", &self.person),
+            ("/admin/sites/", &self.site),
+        ];
+        let id = ids.iter().find(|(begin, _)| pattern.starts_with(begin)).map_or(&self.batch, |(_, id)| *id);
         pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name).replace("{n}", "1")
     }
 
     /// A well-formed write to any address, with the given token in its form.
-    fn write(&self, by: &Client, pattern: &str, token: Option<&str>) -> RequestBuilder {
-        let request = by.request(Method::POST, &self.address(pattern)).header(ACCEPT, "application/json");
+    fn write(&self, by: &Client, (method, pattern): &Route, token: Option<&str>) -> RequestBuilder {
+        let request = by.request(method.clone(), &self.address(pattern)).header(ACCEPT, "application/json");
+        if pattern.starts_with("/uploads") {
+            let request = request
+                .header("Tus-Resumable", "1.0.0")
+                .header("Upload-Length", UPLOAD)
+                .header("Upload-Metadata", Tus::metadata(&self.batch, "slip.pdf"))
+                .header("Upload-Offset", 0)
+                .header(CONTENT_TYPE, Tus::OCTETS);
+            return token.into_iter().fold(request, |request, token| request.header("X-CSRF-Token", token));
+        }
         if pattern.ends_with("/attachments") {
             let form = token.map_or(Multipart::new(), |token| Multipart::new().field("csrf_token", token));
             let body = form.file("photo.png", &samples::png()).body();
             return request.header(CONTENT_TYPE, Multipart::CONTENT_TYPE).body(body);
         }
         let number = format!("W-{}", Uuid::new_v4());
-        let fields = [("number", number.as_str()), ("product", "Soap"), ("site_id", &self.site)];
+        let fields = [
+            ("number", number.as_str()),
+            ("product", "Soap"),
+            ("site_id", &self.site),
+            ("ids", &self.file),
+            ("kind", "label"),
+            ("username", &number),
+            ("display_name", "Wanda"),
+            ("role", "staff"),
+            ("sites", &self.site),
+            ("name", &number),
+        ];
         let token = token.map(|token| ("csrf_token", token));
         request.form(&token.into_iter().chain(fields).collect::<Vec<_>>())
     }

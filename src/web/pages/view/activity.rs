@@ -13,8 +13,21 @@ pub struct Activity {
     pub filename: Option<String>,
     /// How many files it was about, when a handler sums up a run of equal acts; 1 otherwise.
     pub count: i64,
+    /// What an edit changed.
+    pub changes: Vec<Change>,
     pub at: DateTime<Utc>,
 }
+
+/// One field that an edit changed.
+pub struct Change {
+    /// "Number"
+    pub field: &'static str,
+    pub before: String,
+    pub after: String,
+}
+
+/// A longer text, or one of several lines, is shown when it is asked for.
+const SHORT_CHARS: usize = 80;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Act {
@@ -31,6 +44,8 @@ pub enum Act {
     FileRestored,
     FileMissing,
     FileFound,
+    FileDescribed,
+    ArchiveTaken,
 }
 
 impl Activity {
@@ -46,7 +61,8 @@ impl Activity {
             Act::FileMissing => "alert",
             Act::FileFound => "check",
             Act::FileViewed => "eye",
-            Act::FileDownloaded => "download",
+            Act::FileDownloaded | Act::ArchiveTaken => "download",
+            Act::FileDescribed => "tag",
         }
     }
 
@@ -66,6 +82,8 @@ impl Activity {
             Act::FileRestored => "restored",
             Act::FileMissing => "noticed that bytes are missing of",
             Act::FileFound => "found again",
+            Act::FileDescribed => "changed kind or note of",
+            Act::ArchiveTaken => "took the ZIP",
         }
     }
 
@@ -81,6 +99,26 @@ impl Activity {
     }
 }
 
+impl Change {
+    pub fn is_short(&self) -> bool {
+        [&self.before, &self.after]
+            .into_iter()
+            .all(|text| text.chars().count() <= SHORT_CHARS && !text.contains('\n'))
+    }
+
+    pub fn before_text(&self) -> &str {
+        text_or_nothing(&self.before)
+    }
+
+    pub fn after_text(&self) -> &str {
+        text_or_nothing(&self.after)
+    }
+}
+
+fn text_or_nothing(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
+}
+
 impl Act {
     fn is_about_files(self) -> bool {
         !matches!(
@@ -91,6 +129,7 @@ impl Act {
                 | Act::BatchReopened
                 | Act::BatchTrashed
                 | Act::BatchRestored
+                | Act::ArchiveTaken
         )
     }
 }

@@ -7,10 +7,12 @@ use uuid::Uuid;
 use super::activity::Activity;
 use super::batches::BatchRef;
 use super::file::{FileKind, FileRef, FileState};
+use super::form::Field;
 use super::format;
 use super::frame::Frame;
 use super::preview::Viewer;
 use super::receipt::Receipt;
+use crate::domain::kind::Kind;
 
 #[derive(Template)]
 #[template(path = "attachments/show.html")]
@@ -18,6 +20,7 @@ pub struct AttachmentPage {
     pub frame: Frame,
     pub batch: BatchRef,
     pub file: FileDetail,
+    pub about: About,
     pub viewer: Viewer,
     /// Why there is no preview, or not all of it: for admins.
     pub preview_problem: Option<String>,
@@ -28,8 +31,17 @@ pub struct AttachmentPage {
     pub next: Option<FileRef>,
     /// Who has seen it, newest first.
     pub activity: Vec<Activity>,
+    /// Kind and note can be changed.
+    pub can_describe: bool,
     pub can_delete: bool,
     pub can_restore: bool,
+}
+
+/// What people say about a file; in the form as it was typed.
+pub struct About {
+    pub kind: Kind,
+    pub kind_error: Option<String>,
+    pub note: Field,
 }
 
 pub struct FileDetail {
@@ -80,6 +92,12 @@ impl AttachmentPage {
     /// "3 of 12"
     pub fn position_text(&self) -> Option<String> {
         self.position.map(|(nth, of)| format!("{nth} of {of}"))
+    }
+}
+
+impl About {
+    pub fn kinds(&self) -> [Kind; 5] {
+        Kind::ALL
     }
 }
 

@@ -40,3 +40,17 @@ impl SetupPage {
         format!("{} characters or more; three words in a row do well.", self.min_password_chars)
     }
 }
+
+/// Behind a one-time link: choose a password.
+#[derive(Template)]
+#[template(path = "auth/password.html")]
+pub struct PasswordPage {
+    pub frame: Frame,
+    /// The one-time token of the link, sent back with the form.
+    pub token: String,
+    pub name: String,
+    /// For password managers, and so that the person knows it.
+    pub username: String,
+    pub password_error: Option<String>,
+    pub min_password_chars: i64,
+}

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::activity::Activity;
 use super::file::FileRow;
+use super::files::FileFilters;
 use super::form::{Field, SiteOption};
 use super::format;
 use super::frame::Frame;
@@ -110,12 +111,17 @@ pub struct BatchPage {
     pub batch: BatchHead,
     pub rules: UploadRules,
     pub view: FilesView,
+    pub filters: FileFilters,
     pub files: Vec<FileRow>,
     /// The address of the next page of files, if there is one.
     pub more_files_url: Option<String>,
     /// The newest few, newest first.
     pub activity: Vec<Activity>,
     pub can_upload: bool,
+    /// Files can be deleted and given another kind.
+    pub can_change_files: bool,
+    /// A scan of the label led here: adding files comes before everything that can wait.
+    pub is_scanned: bool,
     /// Shows "Change the details", a link to `/batches/{id}/edit`.
     pub can_edit: bool,
     pub can_close: bool,
@@ -375,6 +381,11 @@ impl BatchPage {
 
     pub fn is_gallery(&self) -> bool {
         self.view == FilesView::Gallery
+    }
+
+    /// Whether any file can be ticked for something.
+    pub fn can_pick(&self) -> bool {
+        !self.is_trashed()
     }
 
     pub fn has_menu(&self) -> bool {

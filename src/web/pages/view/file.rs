@@ -5,12 +5,16 @@ use uuid::Uuid;
 
 use super::format;
 use super::preview::Thumb;
+use crate::domain::kind::Kind;
 
 /// One file in a batch's gallery or table.
 pub struct FileRow {
     pub id: Uuid,
     pub filename: String,
     pub kind: FileKind,
+    /// What people say it is.
+    pub said: Kind,
+    pub note: String,
     pub bytes: i64,
     pub uploaded_by: String,
     pub uploaded_at: DateTime<Utc>,

@@ -1,8 +1,8 @@
 //! Numbers, names and dates as people read them.
 //!
 //! Pages are rendered before the reader's locale and time zone are known, so dates are written in UTC here and
-//! `static/js/time.js` rewrites them in the browser. Arguments are `impl Borrow` because askama passes fields by
-//! reference and locals by value.
+//! `static/js/time.js` rewrites them in the browser. Arguments are `impl Borrow` or [`Moment`] because askama passes
+//! fields by reference, and locals by value or by a reference to their reference.
 
 use std::borrow::Borrow;
 use std::fmt::Write as _;
@@ -73,19 +73,36 @@ pub fn count(number: impl Borrow<i64>, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
+/// A moment behind any number of references.
+pub trait Moment {
+    fn utc(&self) -> DateTime<Utc>;
+}
+
+impl Moment for DateTime<Utc> {
+    fn utc(&self) -> DateTime<Utc> {
+        *self
+    }
+}
+
+impl<M: Moment> Moment for &M {
+    fn utc(&self) -> DateTime<Utc> {
+        M::utc(self)
+    }
+}
+
 /// A moment for the `datetime` attribute, RFC 3339 in UTC to the second.
-pub fn rfc3339(at: impl Borrow<DateTime<Utc>>) -> String {
-    at.borrow().to_rfc3339_opts(SecondsFormat::Secs, true)
+pub fn rfc3339(at: impl Moment) -> String {
+    at.utc().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// "12 May 2026"
-pub fn date(at: impl Borrow<DateTime<Utc>>) -> String {
-    at.borrow().format("%-d %b %Y").to_string()
+pub fn date(at: impl Moment) -> String {
+    at.utc().format("%-d %b %Y").to_string()
 }
 
 /// "12 May 2026, 08:57 UTC"
-pub fn date_time(at: impl Borrow<DateTime<Utc>>) -> String {
-    at.borrow().format("%-d %b %Y, %H:%M UTC").to_string()
+pub fn date_time(at: impl Moment) -> String {
+    at.utc().format("%-d %b %Y, %H:%M UTC").to_string()
 }
 
 /// A file's name as it may stand on a page: without control characters and without the invisible ones that reverse

@@ -29,6 +29,7 @@ pub struct Frame {
 pub enum Place {
     Batches,
     Trash,
+    Admin,
     /// No entry is marked.
     Elsewhere,
 }
@@ -95,6 +96,7 @@ impl Frame {
         match self.here {
             Place::Batches => place == "batches",
             Place::Trash => place == "trash",
+            Place::Admin => place == "admin",
             Place::Elsewhere => false,
         }
     }

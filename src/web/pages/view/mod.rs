@@ -7,23 +7,33 @@
 //! | file | pages |
 //! |---|---|
 //! | [`frame`] | what surrounds every page: who is signed in, flashes, banner, theme |
-//! | [`auth`] | sign in, first start |
+//! | [`auth`] | sign in, first start, the link to choose a password |
+//! | [`account`] | one's own account |
+//! | [`admin`], [`people`], [`sites`] | the admin's pages: their tabs, people, sites |
 //! | [`batches`] | the list, one batch, the form for a new or changed batch |
 //! | [`attachments`] | the viewer of one file |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
-//! | [`activity`], [`mod@file`], [`preview`], [`receipt`], [`search`], [`form`], [`mod@format`] | pieces that several pages share |
+//! | [`labels`] | printable labels |
+//! | [`activity`], [`device`], [`mod@file`], [`files`], [`preview`], [`receipt`], [`search`], [`form`], [`mod@format`] | pieces that several pages share |
 
+pub mod account;
 pub mod activity;
+pub mod admin;
 pub mod attachments;
 pub mod auth;
 pub mod batches;
+pub mod device;
 pub mod error;
 pub mod file;
+pub mod files;
 pub mod form;
 pub mod format;
 pub mod frame;
+pub mod labels;
+pub mod people;
 pub mod preview;
 pub mod receipt;
 pub mod search;
+pub mod sites;
 pub mod trash;

@@ -1,0 +1,9 @@
+DROP TABLE password_links;
+ALTER TABLE users
+    DROP COLUMN password_set_at,
+    DROP COLUMN last_seen_at;
+DROP INDEX sessions_id;
+ALTER TABLE sessions
+    DROP COLUMN address,
+    DROP COLUMN user_agent,
+    DROP COLUMN id;

@@ -1,0 +1,101 @@
+//! `stillage audit`
+
+use std::io::Write;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::Subcommand;
+
+use super::{Finding, app, block_on};
+use crate::{
+    config::Config,
+    domain::{
+        access::Actor,
+        audit::{export, verify},
+    },
+    error::Error,
+};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Prove that no event was changed, removed or inserted; exits 1 and names it otherwise.
+    #[command(after_help = "Examples:\n  stillage audit verify\n  stillage audit verify --head 9f86d081…")]
+    Verify {
+        /// The hash of a head that was written down earlier: it must still be in the chain.
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the last seal, to be kept where nobody who runs the server can change it.
+    #[command(after_help = "Example:\n  stillage audit head >> /mnt/worm/stillage-heads.txt")]
+    Head {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print events as JSON, one to a line, oldest first.
+    #[command(
+        after_help = "Examples:\n  stillage audit export > trail.jsonl\n  stillage audit export --since 2026-01-01"
+    )]
+    Export {
+        /// Only from this day or moment on (2026-01-31 or 2026-01-31T08:00:00Z, UTC).
+        #[arg(long, value_parser = moment)]
+        since: Option<DateTime<Utc>>,
+    },
+}
+
+pub fn run(config: Config, command: Command) -> anyhow::Result<Finding> {
+    let app = app(config)?;
+    let actor = Actor::console();
+    match command {
+        Command::Verify { head, json } => {
+            let bar = indicatif::ProgressBar::new_spinner();
+            bar.set_style(indicatif::ProgressStyle::with_template("{spinner} {human_pos} seals verified")?);
+            let report = block_on(verify::verify(&app, &actor, head.as_deref(), |done| {
+                bar.set_position(done as u64)
+            }))?;
+            bar.finish_and_clear();
+            if json {
+                println!("{}", serde_json::to_string_pretty(&report)?);
+            } else {
+                for problem in &report.problems {
+                    println!("{problem}");
+                }
+                println!(
+                    "{} events under {} seals, {} waiting to be sealed; {}",
+                    report.events,
+                    report.seals,
+                    report.unsealed,
+                    if report.problems.is_empty() { "unchanged" } else { "CHANGED" }
+                );
+            }
+            Ok(if report.problems.is_empty() { Finding::Good } else { Finding::Bad })
+        }
+        Command::Head { json } => {
+            let head = block_on(verify::head(&app, &actor))?;
+            match head {
+                _ if json => println!("{}", serde_json::to_string(&head)?),
+                Some(head) => println!("{} {} {}", head.seal, head.sealed_at.to_rfc3339(), head.hash),
+                None => println!("nothing is sealed yet"),
+            }
+            Ok(Finding::Good)
+        }
+        Command::Export { since } => {
+            let mut out = std::io::stdout().lock();
+            block_on(export::export(&app, &actor, since, |event| {
+                writeln!(out, "{event}").map_err(Error::internal)
+            }))?;
+            Ok(Finding::Good)
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(Into::into)
+        .map_err(|_| "a day such as 2026-01-31, or a moment such as 2026-01-31T08:00:00Z".to_owned())
+}

@@ -1,0 +1,94 @@
+//! `stillage backup`
+
+use std::path::PathBuf;
+
+use super::{Finding, app, block_on, file_bar};
+use crate::{
+    app::open_database,
+    config::Config,
+    db::embedded::Owner,
+    domain::{
+        access::Actor,
+        backup::{self, Report},
+    },
+};
+
+#[derive(clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  stillage backup /mnt/backup/stillage\n  stillage backup check /mnt/backup/stillage\n\n\
+                  A second backup into the same folder copies only files that are new. Exits 1 when the store could \
+                  not give a file whole, or when what was checked does not hold."
+)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The folder; made if it is not there.
+    #[arg(required = true)]
+    folder: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Prove a backup: read every byte, compare every SHA-256, load the rows and take them back again.
+    Check {
+        folder: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Only the files: no database is needed.
+        #[arg(long)]
+        files_only: bool,
+    },
+}
+
+pub fn run(config: Config, args: Args) -> anyhow::Result<Finding> {
+    let bar = file_bar()?;
+    let shown = bar.clone();
+    let progress = move |done: usize, total: usize| {
+        shown.set_length(total as u64);
+        shown.set_position(done as u64);
+    };
+    let (report, json, done) = match args {
+        Args { command: Some(Command::Check { folder, json, files_only }), .. } => {
+            let database = if files_only { None } else { Some(open_database(&config, Owner::Command)?) };
+            let url = database.as_ref().map(|(url, _)| url.clone());
+            (block_on(backup::check(&folder, url, progress))?, json, "sound")
+        }
+        Args { folder: Some(folder), json, .. } => {
+            let app = app(config)?;
+            (
+                block_on(async { backup::make(&app, &Actor::console(), &folder, progress).await })?,
+                json,
+                "backed up",
+            )
+        }
+        Args { folder: None, .. } => anyhow::bail!("name the backup's folder"),
+    };
+    bar.finish_and_clear();
+    told(&report, json, done)
+}
+
+/// Prints what a backup or restore came to.
+pub(super) fn told(report: &Report, json: bool, done: &str) -> anyhow::Result<Finding> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+    } else {
+        for problem in &report.problems {
+            println!("{problem}");
+        }
+        let problems = match report.problems.len() {
+            0 => "no problem".to_owned(),
+            1 => "1 problem".to_owned(),
+            many => format!("{many} problems"),
+        };
+        println!(
+            "{} files with {} bytes {done} ({} copied), {problems}",
+            report.files, report.bytes, report.copied
+        );
+    }
+    Ok(if report.problems.is_empty() { Finding::Good } else { Finding::Bad })
+}

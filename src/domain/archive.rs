@@ -1,0 +1,241 @@
+//! What goes into the archive of a batch: its available files under names that are good everywhere, and
+//! `manifest.csv`. Which bytes an archive is made of is `web::transfer`'s business.
+//!
+//! Everything that is said about the files is read before the first byte moves, in keyset pages, so that the archive
+//! is one moment's and its length is known; that costs some 300 bytes of memory for each file. A file that is known
+//! to be missing, damaged or locked away is left out and named in [`LEFT_OUT`]; one that turns out to be gone
+//! while the archive is sent breaks it off, so that nobody takes it for whole.
+
+use std::{fmt::Write as _, fs::File};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    access::{Action, Actor},
+    archive_names::Names,
+    audit::{self, Subject},
+    batches::{cut_to_page, not_in_trash, visible},
+    files,
+};
+use crate::{
+    app::App,
+    db::{
+        self,
+        attachments::Found,
+        batch_files::{By, Filter, Order},
+    },
+    error::{Error, Refusal, Result},
+};
+
+/// The list of what is inside, last in the archive.
+pub const MANIFEST: &str = "manifest.csv";
+/// Names what could not be put in; only there when there is something.
+pub const LEFT_OUT: &str = "NOT IN THIS ARCHIVE.txt";
+/// Rows that are read in one hop.
+const PAGE: usize = 1000;
+
+/// An archive that is about to be sent.
+pub struct Archive {
+    /// What the archive is called: the batch's number.
+    pub filename: String,
+    pub made_at: DateTime<Utc>,
+    pub files: Vec<Entry>,
+    /// Small files that are made here: their names and contents, after all others.
+    pub texts: Vec<(&'static str, String)>,
+}
+
+/// A file of the batch in the archive.
+pub struct Entry {
+    pub id: Uuid,
+    pub name: String,
+    pub size: u64,
+    pub modified: DateTime<Utc>,
+    stored_name: String,
+}
+
+/// Why an archive is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To know what it would be: HEAD.
+    Look,
+    /// To have it; goes into the trail.
+    Take,
+}
+
+/// The archive of a batch, or of the chosen files in it.
+///
+/// # Errors
+/// [`Error::NotFound`] when none of the chosen files is in the batch, [`Error::Invalid`] when none is named,
+/// [`Error::Conflict`] when the batch is in the trash.
+pub async fn open(
+    app: &App,
+    actor: &Actor,
+    batch: Uuid,
+    chosen: Option<Vec<Uuid>>,
+    purpose: Purpose,
+) -> Result<Archive> {
+    let (by, ids) = (actor.clone(), chosen.clone());
+    let number = app
+        .db
+        .run(move |conn| {
+            let batch = visible(conn, &by, Action::See, batch)?;
+            not_in_trash(&batch)?;
+            if ids.is_some_and(|ids| ids.is_empty()) {
+                return Err(files::none_named());
+            }
+            Ok(batch.number)
+        })
+        .await?;
+    let is_chosen = chosen.is_some();
+    let order = Order { by: By::Name, reversed: false };
+    let mut filter = Filter { ids: chosen, order, ..Filter::default() };
+    let mut contents = Contents::new();
+    loop {
+        let asked = filter.clone();
+        let (rows, next) = app
+            .db
+            .run(move |conn| {
+                let mut rows = db::batch_files::page(conn, batch, &asked, PAGE as i64 + 1)?;
+                let next = cut_to_page(&mut rows, PAGE, |found| order.place_of(&found.row));
+                Ok((rows, next))
+            })
+            .await?;
+        rows.into_iter().for_each(|found| contents.add(found));
+        let Some(place) = next else { break };
+        filter.after = Some(place);
+    }
+    if is_chosen && contents.is_empty() {
+        return Err(Error::NotFound);
+    }
+    let archive = contents.finish(&number, app.clock.now());
+    if purpose == Purpose::Take {
+        let bytes: u64 = archive.files.iter().map(|file| file.size).sum();
+        let details = json!({ "files": archive.files.len(), "bytes": bytes, "chosen": is_chosen });
+        let (actor, at) = (actor.clone(), archive.made_at);
+        app.db
+            .transaction(move |conn| {
+                audit::record(conn, at, &actor, "batch.archive", Subject::Batch(batch), details)
+            })
+            .await?;
+    }
+    Ok(archive)
+}
+
+/// An archive while its rows are read.
+struct Contents {
+    names: Names,
+    files: Vec<Entry>,
+    manifest: String,
+    left_out: String,
+}
+
+impl Contents {
+    fn new() -> Self {
+        let mut names = Names::default();
+        // A file of the batch that bears one of these names gets a number.
+        names.give(MANIFEST);
+        names.give(LEFT_OUT);
+        Self {
+            names,
+            files: Vec::new(),
+            manifest: "name,size,sha256,uploaded_by,uploaded_at\r\n".to_owned(),
+            left_out: String::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.left_out.is_empty()
+    }
+
+    fn add(&mut self, found: Found) {
+        let Found { row, uploader, .. } = found;
+        if row.state != "available" {
+            // Writing to a String cannot fail.
+            let _ = write!(self.left_out, "{} ({})\r\n", one_line(&row.original_name), row.state);
+            return;
+        }
+        let name = self.names.give(&row.original_name);
+        let _ = write!(
+            self.manifest,
+            "{},{},{},{},{}\r\n",
+            cell(&name),
+            row.size_bytes,
+            hex::encode(&row.sha256),
+            cell(&uploader),
+            row.uploaded_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        );
+        self.files.push(Entry {
+            id: row.id,
+            name,
+            size: row.size_bytes as u64,
+            modified: row.uploaded_at,
+            stored_name: row.stored_name,
+        });
+    }
+
+    fn finish(self, number: &str, made_at: DateTime<Utc>) -> Archive {
+        let mut texts = Vec::new();
+        if !self.left_out.is_empty() {
+            let heading = "These files of the batch cannot be handed out now. Tell an admin.\r\n\r\n";
+            texts.push((LEFT_OUT, format!("{heading}{}", self.left_out)));
+        }
+        texts.push((MANIFEST, self.manifest));
+        let filename = Names::default().give(&format!("{number}.zip"));
+        Archive { filename, made_at, files: self.files, texts }
+    }
+}
+
+/// A cell of a CSV file (RFC 4180). A spreadsheet takes a cell that begins like a formula for one: it gets an
+/// apostrophe in front (OWASP, CSV injection).
+fn cell(text: &str) -> String {
+    let text = one_line(text);
+    let text = if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text };
+    if text.contains(['"', ',']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().filter(|&c| c == '\t' || !c.is_control()).collect()
+}
+
+/// Opens the bytes of a file in an archive. Blocks.
+///
+/// # Errors
+/// The file is gone, has another size, or the store does not answer: the archive must break off.
+pub fn open_entry(app: &App, entry: &Entry) -> Result<File> {
+    match app.store.open_published(&entry.stored_name) {
+        Ok(Some((file, size))) if size == entry.size => Ok(file),
+        other => {
+            let found = other.map(|found| found.map(|(_, size)| size));
+            tracing::error!(attachment = %entry.id, ?found, expected = entry.size, "an archive breaks off");
+            Err(Refusal::StorageUnavailable { reason: "A file of the archive cannot be read.".into() }.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_text_to_a_spreadsheet() {
+        let table = [
+            ("slip.pdf", "slip.pdf"),
+            ("a,b \"c\".pdf", "\"a,b \"\"c\"\".pdf\""),
+            ("=1+1.pdf", "'=1+1.pdf"),
+            ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""),
+            ("+1.pdf", "'+1.pdf"),
+            ("-1.pdf", "'-1.pdf"),
+            ("@SUM.pdf", "'@SUM.pdf"),
+            ("\tx.pdf", "'\tx.pdf"),
+            ("\r=x.pdf", "'=x.pdf"),
+            ("a\r\nb.pdf", "ab.pdf"),
+            ("2=3.pdf", "2=3.pdf"),
+            ("", ""),
+        ];
+        for (text, expected) in table {
+            assert_eq!(cell(text), expected, "{text:?}");
+        }
+    }
+}

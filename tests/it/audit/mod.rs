@@ -1,0 +1,3 @@
+//! The trail of events and its seals.
+
+mod seals;

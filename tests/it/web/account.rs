@@ -1,0 +1,134 @@
+//! One's own account.
+
+use chrono::TimeDelta;
+use reqwest::{Method, header::USER_AGENT};
+use uuid::Uuid;
+
+use crate::support::{Answer, Client, PASSWORD, TestApp};
+
+const PHONE: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) \
+    Chrome/140.0.0.0 Mobile Safari/537.36";
+const NEW: &str = "another horse battery";
+
+/// Signs in with a browser that names itself.
+async fn sign_in_with(app: &TestApp, username: &str, agent: &str) -> Client {
+    let client = app.stranger();
+    let token = client.token().await;
+    let fields = [("csrf_token", token.as_str()), ("username", username), ("password", PASSWORD)];
+    let request = client.request(Method::POST, "/login").header(USER_AGENT, agent).form(&fields);
+    Answer::to(request).await.is(303);
+    client
+}
+
+async fn change_password(by: &Client, current: &str, new: &str) -> Answer {
+    by.post_form("/account/password", &[("current", current), ("password", new)]).await
+}
+
+#[tokio::test]
+async fn people_choose_how_they_are_called() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    for _ in 0..2 {
+        stan.post_form("/account", &[("display_name", " Stan Lee ")]).await.is(303);
+    }
+    stan.get_html("/account").await.is(200).shows("You go by Stan Lee").shows("value=\"Stan Lee\"");
+    for bad in ["", "  ", "a\nb", "a\u{202E}b", &"n".repeat(81)] {
+        stan.post_form("/account", &[("display_name", bad)]).await.is(422).shows("A name has 1 to 80");
+    }
+    stan.get_html("/batches").await.shows("Stan Lee");
+    let trail = "SELECT string_agg(details::text, ',') FROM audit_events WHERE action = 'user.change'";
+    assert_eq!(app.value(trail), r#"{"username": "stan", "display_name": ["stan", "Stan Lee"]}"#);
+}
+
+#[tokio::test]
+async fn a_new_password_leaves_only_this_browser_signed_in() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    let phone = app.stranger().sign_in("stan").await;
+    let thief = stan.with_cookie(&stan.cookie());
+    let token = stan.token().await;
+
+    change_password(&stan, "wrong horse battery", NEW).await.is(422).shows("This is not your password now.");
+    change_password(&stan, PASSWORD, "short").await.is(422).shows("12 or more are needed").hides("short\"");
+    change_password(&stan, &"x".repeat(2000), NEW).await.is(422);
+    phone.get("/batches").await.is(200);
+
+    assert_eq!(change_password(&stan, PASSWORD, NEW).await.is(303).location(), "/account");
+    phone.get("/batches").await.is(401);
+    thief.get("/batches").await.is(401);
+    stan.get_html("/account").await.is(200).shows("Every other device is signed out").shows("This one");
+    assert_ne!(stan.token().await, token, "a new session has a new token");
+    assert_eq!(app.value("SELECT count(*) FROM sessions"), "1");
+    phone.post_login("stan", PASSWORD).await.is(401);
+    phone.post_login("stan", NEW).await.is(303);
+    let trail = "SELECT string_agg(actor || ' ' || details::text, ',') FROM audit_events
+                  WHERE action = 'user.password'";
+    assert_eq!(app.value(trail), r#"stan {"by": "own", "username": "stan"}"#);
+}
+
+#[tokio::test]
+async fn an_open_screen_does_not_allow_guessing() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(change_password(&stan, "wrong horse battery", NEW).await.status);
+    }
+    assert_eq!(statuses[0], 422);
+    assert_eq!(statuses.iter().find(|status| **status != 422), Some(&429), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    let phone = sign_in_with(&app, "stan", PHONE).await;
+    let desk = sign_in_with(&app, "stan", "curl/8.5.0").await;
+    app.add_user("otto", stillage::domain::access::Role::Staff, &[]).await;
+    let otto = sign_in_with(&app, "otto", "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0").await;
+
+    let page = stan.get_html("/account").await.is(200).shows("Chrome on Android").shows("curl");
+    let page = page.shows("Unknown device").shows("127.0.0.1").shows("Sign out everywhere else");
+    assert_eq!(page.hides("Firefox").text().matches("This one").count(), 1);
+    otto.get_html("/account").await.is(200).shows("Firefox on Windows").hides("Chrome on Android");
+
+    let id = app.value("SELECT id FROM sessions WHERE user_agent LIKE '%Android%'");
+    let revoke = format!("/account/sessions/{id}/revoke");
+    otto.post_form(&revoke, &[]).await.is(404);
+    phone.get("/batches").await.is(200);
+    stan.post_form(&revoke, &[]).await.is(303);
+    phone.get("/batches").await.is(401);
+    stan.get_html("/account").await.shows("Signed that device out").hides("Chrome on Android");
+    stan.post_form(&revoke, &[]).await.is(404);
+    stan.post_form(&format!("/account/sessions/{}/revoke", Uuid::new_v4()), &[]).await.is(404);
+
+    for text in ["Signed 1 other device out", "You are signed in nowhere else"] {
+        stan.post_form("/account/sessions/revoke-others", &[]).await.is(303);
+        stan.get_html("/account").await.is(200).shows(text).hides("Sign out everywhere else");
+    }
+    desk.get("/batches").await.is(401);
+    otto.get("/batches").await.is(200);
+    assert_eq!(app.value("SELECT count(*) FROM audit_events WHERE action = 'session.revoke'"), "2");
+    assert_eq!(app.value("SELECT count(*) FROM sessions WHERE state::text LIKE '%user_agent%'"), "0");
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_is_not_listed() {
+    let app = TestApp::start();
+    app.staff().await;
+    app.advance(TimeDelta::hours(2));
+    let page = app.stranger().sign_in("stan").await.get_html("/account").await.is(200);
+    assert_eq!(page.text().matches("class=\"device\"").count(), 1);
+}
+
+#[tokio::test]
+async fn using_it_counts_as_being_seen() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    let seen = "SELECT extract(epoch FROM last_seen_at)::bigint FROM users WHERE username = 'stan'";
+    let before: i64 = app.value(seen).parse().unwrap();
+    app.advance(TimeDelta::minutes(10));
+    stan.get("/batches").await.is(200);
+    let after: i64 = app.value(seen).parse().unwrap();
+    assert!((600..660).contains(&(after - before)), "{before} {after}");
+}
