@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
 };
 
 use hayro::{
@@ -13,6 +12,7 @@ use hayro::{
     vello_cpu::Resources, vello_cpu::TargetInit, vello_cpu::color::palette::css::WHITE,
 };
 use image::RgbImage;
+use nix::sys::resource::{UsageWho, getrusage};
 
 use super::{
     PAGE, PAGES, Reason,
@@ -22,13 +22,12 @@ use super::{
 };
 use crate::storage::key::Preview;
 
-/// No further page is begun after this long: the first ones are what people look at.
-const ENOUGH: Duration = Duration::from_secs(10);
+/// No further page is begun after so many seconds on a processor: the first ones are what people look at.
+const ENOUGH: i64 = 10;
 
 /// Makes the first page with its thumbnails, then the text, then the other pages: what is wanted most comes before
 /// what may go wrong.
 pub fn make(bytes: Vec<u8>, out: &mut impl Write) -> Result<(), Stop> {
-    let begun = Instant::now();
     let pdf = Pdf::new(bytes).map_err(|error| {
         Stop::Because(match error {
             LoadPdfError::Decryption(
@@ -52,7 +51,7 @@ pub fn make(bytes: Vec<u8>, out: &mut impl Write) -> Result<(), Stop> {
         frame::write(out, &Head::Text, text.as_bytes())?;
     }
     for (number, page) in (1..=PAGES).zip(pages.iter()).skip(1) {
-        if begun.elapsed() > ENOUGH {
+        if getrusage(UsageWho::RUSAGE_SELF).is_ok_and(|usage| usage.user_time().tv_sec() >= ENOUGH) {
             break;
         }
         picture::send(&draw(page, &cache)?, Preview::Page(number), None, out)?;

@@ -28,7 +28,7 @@ async function fill(place) {
   const blob = await made(place.dataset.thumb);
   if (!blob) return;
   const picture = new Image(320, 240);
-  picture.className = "thumb";
+  picture.className = place.className.replace("thumb-wait", "thumb");
   picture.alt = "";
   picture.src = URL.createObjectURL(blob);
   try {

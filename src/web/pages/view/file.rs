@@ -45,6 +45,11 @@ pub struct FileRef {
 }
 
 impl FileRow {
+    /// Whether its picture is that of a page, of which the top says most.
+    pub fn thumb_is_page(&self) -> bool {
+        self.kind == FileKind::Pdf
+    }
+
     /// The extension, for the corner of a tile: "PDF".
     pub fn badge(&self) -> String {
         format::extension(&self.filename)
