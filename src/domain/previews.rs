@@ -18,14 +18,17 @@ use crate::{
     error::{Error, Refusal, Result},
     jobs::Job,
     render::{self, Piece, Reason},
+};
+
+pub use crate::{
+    db::previews::PreviewRow,
+    render::{THUMBNAILS, handles},
     storage::key::Preview,
 };
 
-pub use crate::db::previews::PreviewRow;
-
 /// Orders previews of a file, in the transaction that makes its row. Files of other types get none.
 pub fn order(conn: &mut PgConnection, clock: &Clock, attachment: Uuid, media_type: &str) -> Result<()> {
-    if render::handles(media_type) {
+    if handles(media_type) {
         db::previews::expect(conn, attachment)?;
         enqueue(conn, clock, attachment)?;
     }
@@ -126,8 +129,8 @@ fn unavailable(error: crate::storage::StorageError) -> Error {
 fn can_be(wanted: Preview, media_type: &str, preview: Option<&PreviewRow>) -> bool {
     let is_document = media_type == "application/pdf";
     let is_possible = match wanted {
-        Preview::Thumbnail(_) => render::handles(media_type),
-        Preview::Large => render::handles(media_type) && !is_document,
+        Preview::Thumbnail(_) => handles(media_type),
+        Preview::Large => handles(media_type) && !is_document,
         Preview::Page(number) => is_document && (1..=render::PAGES).contains(&number),
     };
     is_possible
@@ -153,7 +156,7 @@ pub async fn make(app: &Arc<App>, id: Uuid) -> Result<()> {
         return forget(app, id).await;
     }
     // What is damaged or locked away is not looked into; the rest is asked for again when somebody looks.
-    if !["available", "trashed"].contains(&row.state.as_str()) || !render::handles(&row.content_type) {
+    if !["available", "trashed"].contains(&row.state.as_str()) || !handles(&row.content_type) {
         return Ok(());
     }
     let store = Arc::clone(&app.store);

@@ -9,14 +9,15 @@ use std::{
     time::SystemTime,
 };
 
-use nix::{
-    errno::Errno,
-    fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2},
-};
+use nix::fcntl::OFlag;
 use uuid::Uuid;
 
 use super::{
-    MarkerPolicy, Result, Resumed, Staged, Staging, StorageError, dir_sync::DirSync, key, marker, staging,
+    MarkerPolicy, Published, Result, Resumed, Staged, Staging, StorageError,
+    dir_sync::DirSync,
+    key, marker,
+    published::{self, ignore_missing},
+    staging,
 };
 
 /// A store's folder. All functions block; callers hop to a blocking thread.
@@ -26,15 +27,6 @@ pub struct LocalStore {
     batches: DirSync,
     /// What the last check found wrong.
     trouble: RwLock<Option<String>>,
-}
-
-/// A published file. Until it is [confirmed](Published::confirm) a later failure may take it back.
-#[must_use]
-#[derive(Debug)]
-pub struct Published {
-    path: PathBuf,
-    /// Where it came from, when its upload can be resumed: there it goes back to.
-    from: Option<PathBuf>,
 }
 
 /// A file in `batches/` as the disk has it.
@@ -145,7 +137,7 @@ impl LocalStore {
         let target = key::published(&self.root, stored_name);
         let mut part = staged.part;
         let inode = fs::metadata(&part.path).map_err(StorageError::io("read an upload"))?.ino();
-        rename_new(&part.path, &target, inode, staged.size)?;
+        published::rename_new(&part.path, &target, inode, staged.size)?;
         let published = Published { path: target, from: part.keep.then(|| part.path.clone()) };
         part.keep = true;
         match self.batches.sync() {
@@ -238,55 +230,6 @@ impl LocalStore {
             .map_err(|errno| StorageError::io("measure its disk")(errno.into()))?;
         Ok((stat.blocks_available() * stat.fragment_size(), stat.blocks() * stat.fragment_size()))
     }
-}
-
-impl Published {
-    /// The row is committed: the file stays.
-    pub fn confirm(self) {}
-
-    /// No row names this file: it goes, or back to where its upload can be resumed. Only for failures that
-    /// leave no doubt.
-    pub fn take_back(self) {
-        let result = match &self.from {
-            Some(from) => fs::rename(&self.path, from),
-            None => fs::remove_file(&self.path),
-        };
-        if let Err(error) = result {
-            // The reconciler moves it aside later.
-            tracing::warn!(path = ?self.path, %error, "a file without a row could not be taken back");
-        }
-    }
-}
-
-/// Renames without ever replacing. Filesystems without `RENAME_NOREPLACE` (NFS) get a link and an unlink.
-fn rename_new(from: &Path, to: &Path, inode: u64, size: u64) -> Result<()> {
-    let doing = "publish an upload";
-    let renamed = renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE);
-    match renamed {
-        Ok(()) => Ok(()),
-        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => match fs::hard_link(from, to) {
-            Ok(()) => fs::remove_file(from).map_err(StorageError::io(doing)),
-            Err(error) => settle(to, inode, size, error)
-                .and_then(|()| fs::remove_file(from).or_else(ignore_missing))
-                .map_err(StorageError::io(doing)),
-        },
-        Err(errno) => settle(to, inode, size, errno.into()).map_err(StorageError::io(doing)),
-    }
-}
-
-/// On NFS a reply can get lost and the repeated call then fails although the first one worked: the target's
-/// inode and size tell.
-fn settle(to: &Path, inode: u64, size: u64, error: io::Error) -> io::Result<()> {
-    let doubtful = [Errno::EEXIST as i32, Errno::ESTALE as i32, Errno::ENOENT as i32];
-    let is_ours = |meta: fs::Metadata| meta.ino() == inode && meta.len() == size;
-    match error.raw_os_error() {
-        Some(code) if doubtful.contains(&code) && fs::symlink_metadata(to).is_ok_and(is_ours) => Ok(()),
-        _ => Err(error),
-    }
-}
-
-fn ignore_missing(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 fn make_folder(path: &Path, mode: u32) -> Result<()> {

@@ -17,10 +17,12 @@ pub mod key;
 mod local;
 mod marker;
 mod previews;
+mod published;
 mod staging;
 
-pub use local::{Found, LocalStore, Published};
+pub use local::{Found, LocalStore};
 pub use marker::{MARKER_FILE, MarkerPolicy};
+pub use published::Published;
 pub use staging::{Resumed, Staged, Staging};
 
 /// Why the store did not do what it was asked.

@@ -14,12 +14,12 @@ const LEAVES: [&str; 6] = ["blocking", "clock", "config", "error", "metrics", "t
 const ARROWS: [(&str, &[&str]); 11] = [
     ("main", &["cli"]),
     ("lib", &[]),
-    ("cli", &["app", "db", "domain", "jobs", "web"]),
+    ("cli", &["app", "db", "domain", "jobs", "render", "web"]),
     ("web", &["app", "domain"]),
     ("jobs", &["app", "db", "domain"]),
-    ("app", &["db", "domain", "storage"]),
-    // Use cases get the parts from `App`.
-    ("domain", &["app", "db", "render", "scanner", "storage"]),
+    ("app", &["db", "domain", "render", "storage"]),
+    // Use cases get the parts from `App`, and enqueue the jobs that their changes make necessary.
+    ("domain", &["app", "db", "jobs", "render", "scanner", "storage"]),
     ("db", &[]),
     ("storage", &[]),
     ("scanner", &[]),

@@ -1,12 +1,12 @@
 //! What became of a file's previews, as pages show it.
 
 use super::view::preview::{Thumb, Viewer};
-use crate::{domain::previews::PreviewRow, render};
+use crate::domain::previews::{self, PreviewRow};
 
 /// What stands in a list for a file of this type, whose bytes can be read or not.
 pub fn thumb(media_type: &str, is_readable: bool, preview: Option<&PreviewRow>) -> Thumb {
     match preview.map(|preview| preview.state.as_str()) {
-        _ if !is_readable || !render::handles(media_type) => Thumb::None,
+        _ if !is_readable || !previews::handles(media_type) => Thumb::None,
         Some("made") => Thumb::Ready,
         Some("none") => Thumb::None,
         _ => Thumb::Pending,

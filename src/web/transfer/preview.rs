@@ -12,10 +12,8 @@ use super::{
     download::{self, FILE_POLICY},
 };
 use crate::{
-    domain::previews::{self, Found, Opened, Shown},
+    domain::previews::{self, Found, Opened, Preview, Shown, THUMBNAILS},
     error::Error,
-    render,
-    storage::key::Preview,
     web::{
         error::WebResult,
         extract::{self, CurrentUser, Parts},
@@ -64,9 +62,9 @@ pub async fn page(
 }
 
 fn edge(size: &str) -> u32 {
-    let [smallest, .., largest] = render::THUMBNAILS;
+    let [smallest, .., largest] = THUMBNAILS;
     let size = size.parse().unwrap_or(smallest);
-    render::THUMBNAILS.into_iter().find(|&edge| edge >= size).unwrap_or(largest)
+    THUMBNAILS.into_iter().find(|&edge| edge >= size).unwrap_or(largest)
 }
 
 fn answer(req: &HttpRequest, found: Found, what: Preview) -> HttpResponse {
