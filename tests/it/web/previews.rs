@@ -241,8 +241,9 @@ async fn a_search_in_many_texts_uses_their_index() {
                                   uploaded_by, uploaded_at)
          SELECT gen_random_uuid(), (SELECT id FROM batches LIMIT 1), 's' || n, n || '.pdf', 'application/pdf', 1,
                 decode(repeat('00', 32), 'hex'), (SELECT id FROM users LIMIT 1), now()
-         FROM generate_series(1, 20000) n;
-         INSERT INTO attachment_texts SELECT id, 'word ' || original_name FROM attachments ON CONFLICT DO NOTHING;
+         FROM generate_series(1, 6000) n;
+         INSERT INTO attachment_texts SELECT id, 'word ' || original_name ||
+             (SELECT string_agg(' ' || md5(id::text || k), '') FROM generate_series(1, 20) k) FROM attachments;
          ANALYZE",
     );
     let plan = app.plan(
