@@ -69,8 +69,7 @@ fn writes() -> Vec<Route> {
     listed().into_iter().filter(|(method, _)| !READS.contains(method)).collect()
 }
 
-/// What the placeholders of an address stand for: a batch with one file, a person with a session.
-/// What the placeholders of an address stand for: a batch with one file, and an upload to it.
+/// What the placeholders of an address stand for: a batch with one file, an upload to it, a person with a session.
 struct Target {
     site: String,
     batch: String,

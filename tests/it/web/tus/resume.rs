@@ -70,6 +70,8 @@ async fn an_upload_survives_a_restart_of_the_server() {
     let raw = begin(&app, &tus, &upload, 300_000, &pdf[300_000..], 200_000);
     app.restart();
     drop(raw);
+    // Its connections are gone with the old server.
+    let tus = Tus::of(&staff.with_cookie(&staff.cookie())).await;
     // Whatever the old one left of a lease runs out soon.
     app.advance(TimeDelta::seconds(7));
     let offset = tus.offset(&upload).await;
