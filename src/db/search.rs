@@ -2,7 +2,7 @@
 //! document. The time must follow what is shown, not what is stored, whatever is searched for:
 //!
 //! - What few rows hold comes from the trigram indexes. These cost as much as the commonest trigram they are
-//!   asked for, so that only a [`fragment`] that tells much is looked up, and the rest compared.
+//!   asked for, so that only a `fragment` that tells much is looked up, and the rest compared.
 //! - What many rows hold ("pdf") is met soon by walking along the order of the page.
 //! - What is shorter than a trigram is looked for in number and product only.
 //!

@@ -41,7 +41,7 @@ pub struct Person {
     sites: (bool, bool),
 }
 
-/// People of each role; the order is that of [`story`].
+/// People of each role; the order is that of `story`.
 pub const PEOPLE: [Person; 5] = [
     Person { username: "priya.nair", role: Role::Admin, sites: (true, true) },
     Person { username: "tomasz.zielinski", role: Role::Staff, sites: (true, false) },

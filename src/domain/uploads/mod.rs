@@ -1,4 +1,4 @@
-//! Resumable uploads: begun, looked at, ended. What is appended goes through [`append`], and the whole file
+//! Resumable uploads: begun, looked at, ended. What is appended goes through `append`, and the whole file
 //! through the same door as every other (`intake`).
 //!
 //! What a crash leaves behind is put right by whoever comes next: the row says how many bytes are durable, and
