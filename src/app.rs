@@ -15,6 +15,7 @@ use crate::{
     domain::{auth::Passwords, sites, slots::Slots, throttle::Throttle},
     error::{Error, Result},
     metrics::Metrics,
+    scanner::{Patience, Scanner},
     storage::{LocalStore, MarkerPolicy},
 };
 
@@ -26,6 +27,8 @@ pub struct App {
     pub config: Config,
     pub db: Db,
     pub store: Arc<LocalStore>,
+    /// `None`: files are stored unscanned.
+    pub scanner: Option<Scanner>,
     pub clock: Clock,
     pub passwords: Passwords,
     pub throttle: Throttle,
@@ -77,8 +80,10 @@ impl App {
         };
         let store =
             LocalStore::open(&config.upload_storage_path, store_id, policy).map_err(Error::internal)?;
+        let scanner = config.scanner.clone().map(|address| Scanner::new(address, Patience::default()));
         Ok(Arc::new(Self {
             config,
+            scanner,
             db,
             store: Arc::new(store),
             clock,

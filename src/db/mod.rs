@@ -12,7 +12,9 @@ pub mod migrate;
 pub mod schema;
 pub mod sessions;
 pub mod settings;
+pub mod shares;
 pub mod sites;
+pub mod tokens;
 pub mod users;
 
 use std::time::Duration;

@@ -1,6 +1,21 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    api_tokens (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        token_hash -> Bytea,
+        scope -> Text,
+        site_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     attachment_copies (attachment_id, place) {
         attachment_id -> Uuid,
         place -> Text,
@@ -102,6 +117,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    share_links (id) {
+        id -> Uuid,
+        token_hash -> Bytea,
+        batch_id -> Uuid,
+        attachment_id -> Nullable<Uuid>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        password_hash -> Nullable<Text>,
+        max_downloads -> Nullable<Int4>,
+        downloads -> Int4,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     site_members (user_id, site_id) {
         site_id -> Uuid,
         user_id -> Uuid,
@@ -131,6 +162,8 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(api_tokens -> sites (site_id));
+diesel::joinable!(api_tokens -> users (user_id));
 diesel::joinable!(attachment_copies -> attachments (attachment_id));
 diesel::joinable!(attachments -> batches (batch_id));
 diesel::joinable!(audit_events -> attachments (attachment_id));
@@ -138,10 +171,14 @@ diesel::joinable!(audit_events -> batches (batch_id));
 diesel::joinable!(audit_events -> users (actor_id));
 diesel::joinable!(batches -> sites (site_id));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(share_links -> attachments (attachment_id));
+diesel::joinable!(share_links -> batches (batch_id));
+diesel::joinable!(share_links -> users (created_by));
 diesel::joinable!(site_members -> sites (site_id));
 diesel::joinable!(site_members -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    api_tokens,
     attachment_copies,
     attachments,
     audit_events,
@@ -149,6 +186,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     sessions,
     settings,
+    share_links,
     site_members,
     sites,
     users,

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::{
     access::{Actor, Role},
     audit::{self, Subject},
-    sites, users,
+    sites, users, weak,
 };
 use crate::{
     app::App,
@@ -96,6 +96,24 @@ pub fn check_new_password(password: &SecretString) -> Result<(), FieldError> {
     }
     if password.len() > PASSWORD_MAX_BYTES {
         return Err(FieldError::new("password", "The password is longer than 1,024 bytes."));
+    }
+    if weak::is_weak(password) {
+        return Err(FieldError::new(
+            "password",
+            "This is one of the first that anybody would try. Three words that do not belong together do well.",
+        ));
+    }
+    Ok(())
+}
+
+/// The same for somebody whose name is known: it is no secret.
+///
+/// # Errors
+/// What is wrong with it, for the field `password`.
+pub fn check_new_password_of(username: &str, password: &SecretString) -> Result<(), FieldError> {
+    check_new_password(password)?;
+    if weak::is_name(password.expose_secret(), username) {
+        return Err(FieldError::new("password", "The user's name is no secret. Choose something else."));
     }
     Ok(())
 }
@@ -240,7 +258,9 @@ mod tests {
     async fn right_wrong_and_unknown() {
         let passwords = Passwords::new();
         let hash = passwords.hash("correct horse battery".into()).await.unwrap();
-        assert!(hash.starts_with("$argon2id$"));
+        // The same work for somebody who is not there.
+        let cost = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(cost(&hash), cost(NOBODYS_HASH));
         assert!(passwords.verify("correct horse battery".into(), Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("wrong horse battery".into(), Some(hash)).await.unwrap());
         assert!(!passwords.verify("correct horse battery".into(), None).await.unwrap());
@@ -252,7 +272,9 @@ mod tests {
         assert!(check("elevenchars").is_err());
         assert!(check("twelve chars").is_ok());
         assert!(check("пароль длинный").is_ok());
-        assert!(check(&"x".repeat(64)).is_ok());
+        assert!(check(&"long and longer ".repeat(4)).is_ok());
+        assert!(check("Password1234").is_err());
+        assert!(check_new_password_of("ines", &"ines12345678".to_owned().into()).is_err());
         assert!(check(&"x".repeat(1025)).is_err());
     }
 }

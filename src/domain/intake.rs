@@ -16,6 +16,7 @@ use super::{
     audit::{self, Subject},
     batches,
     content::{self, Type},
+    scan::{self, Origin},
     slots::Slot,
 };
 use crate::{
@@ -162,15 +163,17 @@ impl Incoming<'_> {
         let stored_name = key::stored_name(Uuid::new_v4(), &filename);
 
         let app = Arc::clone(&intake.app);
-        let name = stored_name.clone();
-        let (whole, published) = blocking::run(move || {
+        let (staged, whole) = blocking::run(move || {
             let staged = append(&app, staging, &gathered)?.finish().map_err(refuse)?;
             let pixels = kind.check_whole(staged.open().map_err(refuse)?)?;
             let whole = Whole::of(&staged, pixels);
-            let published = app.store.publish(staged, &name).map_err(refuse)?;
-            Ok((whole, published))
+            Ok((staged, whole))
         })
         .await?;
+        let origin = Origin { actor: &intake.actor, batch_id: intake.batch_id, filename: &filename };
+        let (staged, scan) = scan::screen(&intake.app, staged, origin).await?;
+        let (app, name) = (Arc::clone(&intake.app), stored_name.clone());
+        let published = blocking::run(move || app.store.publish(staged, &name).map_err(refuse)).await?;
 
         let row = AttachmentRow {
             id,
@@ -183,7 +186,7 @@ impl Incoming<'_> {
             width: whole.pixels.map(|(width, _)| width),
             height: whole.pixels.map(|(_, height)| height),
             state: "available".to_owned(),
-            scan: "skipped".to_owned(),
+            scan: scan.to_owned(),
             uploaded_by: intake.actor.account()?,
             uploaded_at: intake.app.clock.now(),
             trashed_at: None,

@@ -31,10 +31,11 @@ impl NewUser {
     /// [`Error::Invalid`] with a message for each field that will not do.
     pub fn checked(username: &str, role: Role, password: &SecretString) -> Result<Self> {
         let username = normalise(username);
-        let problems: Vec<FieldError> = [check_username(&username), auth::check_new_password(password)]
-            .into_iter()
-            .filter_map(Result::err)
-            .collect();
+        let problems: Vec<FieldError> =
+            [check_username(&username), auth::check_new_password_of(&username, password)]
+                .into_iter()
+                .filter_map(Result::err)
+                .collect();
         if problems.is_empty() { Ok(Self { username, role }) } else { Err(Error::Invalid(problems)) }
     }
 }
@@ -118,23 +119,24 @@ pub(super) fn insert(
     Ok(user)
 }
 
-/// Sets a password and ends the user's sessions.
+/// Sets a password and ends the user's sessions and tokens.
 pub async fn set_password(app: &App, actor: &Actor, username: &str, password: SecretString) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
-    auth::check_new_password(&password).map_err(|problem| Error::Invalid(vec![problem]))?;
+    auth::check_new_password_of(&normalise(username), &password)
+        .map_err(|problem| Error::Invalid(vec![problem]))?;
     let hash = app.passwords.hash(password).await?;
     let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));
     app.db
         .transaction(move |conn| {
             let user = named(conn, &username)?;
             db::users::set_password_hash(conn, user.id, &hash, now)?;
-            db::users::end_sessions(conn, user.id)?;
+            end_access(conn, user.id, now)?;
             audit::record(conn, now, &actor, "user.password", Subject::User(user.id), json!({}))
         })
         .await
 }
 
-/// Disables an account (and ends its sessions) or enables it again. Doing it twice changes nothing.
+/// Disables an account (and ends its sessions and tokens) or enables it again. Doing it twice changes nothing.
 ///
 /// # Errors
 /// [`Error::Conflict`] for the last enabled admin.
@@ -149,13 +151,20 @@ pub async fn set_enabled(app: &App, actor: &Actor, username: &str, enabled: bool
             }
             if !enabled {
                 keep_an_admin(conn, user.id)?;
-                db::users::end_sessions(conn, user.id)?;
+                end_access(conn, user.id, now)?;
             }
             db::users::set_disabled(conn, user.id, (!enabled).then_some(now), now)?;
             let action = if enabled { "user.enable" } else { "user.disable" };
             audit::record(conn, now, &actor, action, Subject::User(user.id), json!({}))
         })
         .await
+}
+
+/// Ends every session and token of a user, in the transaction of what is the reason for it.
+pub(super) fn end_access(conn: &mut PgConnection, user: Uuid, now: DateTime<Utc>) -> Result<()> {
+    db::users::end_sessions(conn, user)?;
+    db::tokens::revoke_of_user(conn, user, now)?;
+    Ok(())
 }
 
 /// Everybody, by name.

@@ -8,8 +8,8 @@ use actix_web::{
 };
 
 use super::{
-    assets, health, monitor,
-    pages::{attachments, auth, batches, trash},
+    api, assets, health, monitor,
+    pages::{attachments, auth, batches, shares, tokens, trash},
     transfer::{download, upload},
 };
 
@@ -44,6 +44,20 @@ pub fn map() -> Map {
         .at("/attachments/{id}/delete", |r| r.post(attachments::delete))
         .at("/attachments/{id}/restore", |r| r.post(attachments::restore))
         .at("/trash", |r| r.get(trash::list))
+        .at("/attachments/{id}/shares", |r| r.get(shares::of_file).post(shares::share_file))
+        .at("/batches/{id}/shares", |r| r.get(shares::of_batch).post(shares::share_batch))
+        .at("/shares/{id}/revoke", |r| r.post(shares::revoke))
+        .at("/s/{token}", |r| r.get(shares::visit))
+        .at("/s/{token}/download", |r| r.post(shares::download))
+        .at("/account/tokens", |r| r.get(tokens::list).post(tokens::create))
+        .at("/account/tokens/{id}/revoke", |r| r.post(tokens::revoke))
+        .at("/api/docs", |r| r.get(api::description::page))
+        .at("/api/openapi.json", |r| r.get(api::description::json))
+        .at("/api/production/batches", |r| r.get(api::batches::list).post(api::batches::create))
+        .at("/api/production/batches/{id}", |r| r.get(api::batches::show))
+        .at("/api/production/attachments/{id}", |r| {
+            r.get(api::attachments::show).delete(api::attachments::delete)
+        })
         .at("/api/production/batches/{id}/attachments", |r| r.post(upload::to_batch))
         .at("/api/production/attachment/{stored_name}", |r| r.get(download::by_stored_name))
 }
@@ -105,6 +119,17 @@ impl At {
     {
         self.resource = self.resource.route(web::post().to(handler));
         self.methods.push(Method::POST);
+        self
+    }
+
+    fn delete<F, Args>(mut self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.resource = self.resource.route(web::delete().to(handler));
+        self.methods.push(Method::DELETE);
         self
     }
 }

@@ -3,6 +3,8 @@
 pub mod attachments;
 pub mod auth;
 pub mod batches;
+pub mod shares;
+pub mod tokens;
 pub mod trash;
 pub mod view;
 
@@ -22,7 +24,12 @@ use super::{
 use crate::domain::{access::Role, audit::EventRow};
 
 /// The frame of a page for somebody who is signed in.
-fn frame(req: &HttpRequest, by: &CurrentUser, title: impl Into<String>, here: Place) -> Frame {
+pub(in crate::web) fn frame(
+    req: &HttpRequest,
+    by: &CurrentUser,
+    title: impl Into<String>,
+    here: Place,
+) -> Frame {
     let banner = req.app_data::<Parts>().and_then(|app| app.store.trouble()).map(|text| Banner {
         title: "No file can be stored right now".to_owned(),
         text: format!("{text} What you upload is refused and stays on your device."),
@@ -86,7 +93,7 @@ fn theme(req: &HttpRequest) -> Option<Theme> {
     }
 }
 
-fn render(page: &impl Template) -> WebResult {
+pub(in crate::web) fn render(page: &impl Template) -> WebResult {
     render_as(StatusCode::OK, page)
 }
 
@@ -134,6 +141,11 @@ fn act(action: &str) -> Option<Act> {
         "attachment.restore" => Act::FileRestored,
         "attachment.missing" => Act::FileMissing,
         "attachment.found" => Act::FileFound,
+        "share.create" => Act::Shared,
+        "share.download" => Act::ShareUsed,
+        "share.refused" => Act::ShareRefused,
+        "share.revoke" => Act::ShareEnded,
+        "attachment.infected" => Act::FileInfected,
         _ => return None,
     })
 }

@@ -1,6 +1,7 @@
 //! What clients see, over HTTP.
 
 mod access;
+mod api;
 mod attachments;
 mod auth;
 mod batch_list;
@@ -10,7 +11,10 @@ mod downloads;
 mod every_route;
 mod health;
 mod refusals;
+mod scanning;
 mod session;
+mod shares;
+mod tokens;
 mod uploads;
 
 use reqwest::{
@@ -23,7 +27,7 @@ use uuid::Uuid;
 use crate::support::{Client, Multipart, TestApp, samples};
 
 /// Addresses that a stranger may use.
-const FOR_STRANGERS: [&str; 3] = ["/login", "/logout", "/setup"];
+const FOR_STRANGERS: [&str; 5] = ["/login", "/logout", "/setup", "/s/{token}", "/s/{token}/download"];
 
 type Route = (Method, &'static str);
 
@@ -46,9 +50,9 @@ fn of(map: routes::Map) -> Vec<Route> {
         .collect()
 }
 
-/// Every address that takes a write.
-fn writes() -> Vec<&'static str> {
-    listed().into_iter().filter(|(method, _)| method != Method::GET).map(|(_, pattern)| pattern).collect()
+/// Every address that takes a write, with its method.
+fn writes() -> Vec<Route> {
+    listed().into_iter().filter(|(method, _)| method != Method::GET).collect()
 }
 
 /// What the placeholders of an address stand for: a batch with one file.
@@ -57,6 +61,10 @@ struct Target {
     batch: String,
     file: String,
     stored_name: String,
+    token: String,
+    /// A share link of the file: its id, and what is behind `/s/`.
+    share: String,
+    share_token: String,
 }
 
 impl Target {
@@ -68,23 +76,41 @@ impl Target {
         let batch = made.location()["/batches/".len()..].to_owned();
         let file = by.store(&batch, "slip.pdf", &samples::pdf("slip")).await;
         let text = |name: &str| file[name].as_str().unwrap().to_owned();
-        Self { site, batch, file: text("id"), stored_name: text("stored_name") }
+        let (id, stored_name) = (text("id"), text("stored_name"));
+        let token = [("name", "script"), ("scope", "read"), ("days", "30")];
+        by.post_form("/account/tokens", &token).await.is(201);
+        let token = app.value("SELECT id FROM api_tokens ORDER BY id DESC LIMIT 1");
+        let link = [("expires_in_hours", "24")];
+        let made = by.post_for_json(&format!("/attachments/{id}/shares"), &link).await.is(201).json();
+        let share = made["share"]["id"].as_str().unwrap().to_owned();
+        let share_token = made["share"]["url"].as_str().unwrap().rsplit_once("/s/").unwrap().1.to_owned();
+        Self { site, batch, file: id, stored_name, token, share, share_token }
     }
 
     /// One that is not there.
     fn nothing(&self) -> Self {
         let id = || Uuid::new_v4().to_string();
-        Self { site: id(), batch: id(), file: id(), stored_name: format!("{}_slip.pdf", Uuid::new_v4()) }
+        let stored_name = format!("{}_slip.pdf", Uuid::new_v4());
+        let share_token = Uuid::new_v4().simple().to_string();
+        Self { site: id(), batch: id(), file: id(), stored_name, token: id(), share: id(), share_token }
     }
 
     fn address(&self, pattern: &str) -> String {
-        let id = if pattern.starts_with("/attachments/") { &self.file } else { &self.batch };
-        pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name)
+        let id = match pattern {
+            _ if pattern.contains("/attachments/{id}") => &self.file,
+            _ if pattern.starts_with("/shares/") => &self.share,
+            _ if pattern.starts_with("/account/tokens/") => &self.token,
+            _ => &self.batch,
+        };
+        pattern
+            .replace("{id}", id)
+            .replace("{stored_name}", &self.stored_name)
+            .replace("{token}", &self.share_token)
     }
 
     /// A well-formed write to any address, with the given token in its form.
-    fn write(&self, by: &Client, pattern: &str, token: Option<&str>) -> RequestBuilder {
-        let request = by.request(Method::POST, &self.address(pattern)).header(ACCEPT, "application/json");
+    fn write(&self, by: &Client, (method, pattern): &Route, token: Option<&str>) -> RequestBuilder {
+        let request = by.request(method.clone(), &self.address(pattern)).header(ACCEPT, "application/json");
         if pattern.ends_with("/attachments") {
             let form = token.map_or(Multipart::new(), |token| Multipart::new().field("csrf_token", token));
             let body = form.file("photo.png", &samples::png()).body();

@@ -31,6 +31,11 @@ pub enum Act {
     FileRestored,
     FileMissing,
     FileFound,
+    FileInfected,
+    Shared,
+    ShareUsed,
+    ShareRefused,
+    ShareEnded,
 }
 
 impl Activity {
@@ -43,8 +48,11 @@ impl Activity {
             Act::BatchTrashed | Act::FileTrashed => "trash",
             Act::BatchRestored | Act::FileRestored => "undo",
             Act::FileAdded => "upload",
-            Act::FileMissing => "alert",
+            Act::FileMissing | Act::FileInfected => "alert",
             Act::FileFound => "check",
+            Act::Shared | Act::ShareUsed => "link",
+            Act::ShareRefused => "lock",
+            Act::ShareEnded => "x",
             Act::FileViewed => "eye",
             Act::FileDownloaded => "download",
         }
@@ -66,6 +74,11 @@ impl Activity {
             Act::FileRestored => "restored",
             Act::FileMissing => "noticed that bytes are missing of",
             Act::FileFound => "found again",
+            Act::Shared => "made a share link to",
+            Act::ShareUsed => "downloaded, by a share link,",
+            Act::ShareRefused => "gave a wrong password for the share link to",
+            Act::ShareEnded => "ended a share link to",
+            Act::FileInfected => "was refused, because of malware,",
         }
     }
 

@@ -25,6 +25,8 @@ pub struct AttachmentPage {
     /// Who has seen it, newest first.
     pub activity: Vec<Activity>,
     pub can_delete: bool,
+    /// Shows "Share", a link to `/attachments/{id}/shares`.
+    pub can_share: bool,
     pub can_restore: bool,
 }
 

@@ -10,11 +10,15 @@
 //! | [`auth`] | sign in, first start |
 //! | [`batches`] | the list, one batch, the form for a new or changed batch |
 //! | [`attachments`] | the viewer of one file |
+//! | [`shares`] | share links, for those who make and those who get them |
+//! | [`tokens`] | own API tokens |
+//! | [`api`] | the description of the JSON API |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
 //! | [`activity`], [`mod@file`], [`form`], [`mod@format`] | pieces that several pages share |
 
 pub mod activity;
+pub mod api;
 pub mod attachments;
 pub mod auth;
 pub mod batches;
@@ -23,4 +27,6 @@ pub mod file;
 pub mod form;
 pub mod format;
 pub mod frame;
+pub mod shares;
+pub mod tokens;
 pub mod trash;
