@@ -15,6 +15,7 @@ pub mod settings;
 pub mod shares;
 pub mod sites;
 pub mod tokens;
+pub mod two_factor;
 pub mod users;
 
 use std::time::Duration;

@@ -99,6 +99,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    recovery_codes (user_id, code_hash) {
+        user_id -> Uuid,
+        code_hash -> Bytea,
+    }
+}
+
+diesel::table! {
     sessions (key_hash) {
         key_hash -> Bytea,
         user_id -> Uuid,
@@ -150,6 +157,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    two_factors (user_id) {
+        user_id -> Uuid,
+        secret -> Bytea,
+        created_at -> Timestamptz,
+        enabled_at -> Nullable<Timestamptz>,
+        last_step -> Int8,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         username -> Text,
@@ -170,12 +187,14 @@ diesel::joinable!(audit_events -> attachments (attachment_id));
 diesel::joinable!(audit_events -> batches (batch_id));
 diesel::joinable!(audit_events -> users (actor_id));
 diesel::joinable!(batches -> sites (site_id));
+diesel::joinable!(recovery_codes -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(share_links -> attachments (attachment_id));
 diesel::joinable!(share_links -> batches (batch_id));
 diesel::joinable!(share_links -> users (created_by));
 diesel::joinable!(site_members -> sites (site_id));
 diesel::joinable!(site_members -> users (user_id));
+diesel::joinable!(two_factors -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     api_tokens,
@@ -184,10 +203,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     batches,
     jobs,
+    recovery_codes,
     sessions,
     settings,
     share_links,
     site_members,
     sites,
+    two_factors,
     users,
 );

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::{
     access::{Actor, Role},
     audit::{self, Subject},
-    sites, users, weak,
+    sites, two_factor, users, weak,
 };
 use crate::{
     app::App,
@@ -118,6 +118,13 @@ pub fn check_new_password_of(username: &str, password: &SecretString) -> Result<
     Ok(())
 }
 
+/// How far a right password leads.
+pub enum SignIn {
+    In(Box<UserRow>),
+    /// A code is needed too: [`super::two_factor::finish`].
+    HalfWay(Box<UserRow>),
+}
+
 /// Signs a person in by name and password.
 ///
 /// # Errors
@@ -128,7 +135,7 @@ pub async fn sign_in(
     username: &str,
     password: SecretString,
     address: Option<IpAddr>,
-) -> Result<UserRow> {
+) -> Result<SignIn> {
     let username = users::normalise(username);
     if let Some(address) = address {
         app.throttle.attempt(&username, address)?;
@@ -148,12 +155,17 @@ pub async fn sign_in(
         Some(user) if right => {
             let actor = actor_for(&user, address)?;
             let id = user.id;
-            app.db
+            let needs_code = app
+                .db
                 .run(move |conn| {
-                    audit::record(conn, now, &actor, "login.success", Subject::User(id), json!({}))
+                    if two_factor::is_on(conn, id)? {
+                        return Ok(true);
+                    }
+                    audit::record(conn, now, &actor, "login.success", Subject::User(id), json!({}))?;
+                    Ok(false)
                 })
                 .await?;
-            Ok(user)
+            Ok(if needs_code { SignIn::HalfWay(Box::new(user)) } else { SignIn::In(Box::new(user)) })
         }
         known => {
             let subject = known.map_or(Subject::System, |user| Subject::User(user.id));
@@ -171,7 +183,7 @@ pub async fn sign_in(
     }
 }
 
-fn actor_for(user: &UserRow, address: Option<IpAddr>) -> Result<Actor> {
+pub(super) fn actor_for(user: &UserRow, address: Option<IpAddr>) -> Result<Actor> {
     Ok(Actor::user(user.id, user.display_name.clone(), user.role.parse()?, Vec::new(), address))
 }
 

@@ -17,5 +17,6 @@ pub mod slots;
 pub mod throttle;
 pub mod tokens;
 pub mod trash;
+pub mod two_factor;
 pub mod users;
 mod weak;

@@ -187,7 +187,7 @@ fn keep_an_admin(conn: &mut PgConnection, leaving: Uuid) -> Result<()> {
     Ok(())
 }
 
-fn named(conn: &mut PgConnection, username: &str) -> Result<UserRow> {
+pub(super) fn named(conn: &mut PgConnection, username: &str) -> Result<UserRow> {
     db::users::find_by_name(conn, username)?
         .ok_or_else(|| Error::invalid("username", format!("There is no user \u{201c}{username}\u{201d}.")))
 }

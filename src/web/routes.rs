@@ -9,7 +9,7 @@ use actix_web::{
 
 use super::{
     api, assets, health, monitor,
-    pages::{attachments, auth, batches, shares, tokens, trash},
+    pages::{attachments, auth, batches, shares, tokens, trash, two_factor},
     transfer::{download, upload},
 };
 
@@ -49,6 +49,10 @@ pub fn map() -> Map {
         .at("/shares/{id}/revoke", |r| r.post(shares::revoke))
         .at("/s/{token}", |r| r.get(shares::visit))
         .at("/s/{token}/download", |r| r.post(shares::download))
+        .at("/login/second", |r| r.post(two_factor::finish))
+        .at("/account/two-factor", |r| r.get(two_factor::show).post(two_factor::begin))
+        .at("/account/two-factor/confirm", |r| r.post(two_factor::confirm))
+        .at("/account/two-factor/disable", |r| r.post(two_factor::disable))
         .at("/account/tokens", |r| r.get(tokens::list).post(tokens::create))
         .at("/account/tokens/{id}/revoke", |r| r.post(tokens::revoke))
         .at("/api/docs", |r| r.get(api::description::page))

@@ -6,6 +6,7 @@ pub mod batches;
 pub mod shares;
 pub mod tokens;
 pub mod trash;
+pub mod two_factor;
 pub mod view;
 
 use actix_session::SessionExt;

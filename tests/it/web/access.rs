@@ -41,6 +41,11 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     // Whoever has the link.
     ("GET", "/s/{token}", [200; 4]),
     ("POST", "/s/{token}/download", [200; 4]),
+    ("POST", "/login/second", [401; 4]),
+    ("GET", "/account/two-factor", [200; 4]),
+    ("POST", "/account/two-factor", [200; 4]),
+    ("POST", "/account/two-factor/confirm", [422; 4]),
+    ("POST", "/account/two-factor/disable", [422; 4]),
     ("GET", "/account/tokens", [403, 200, 200, 200]),
     ("POST", "/account/tokens", [403, 422, 422, 422]),
     // Everybody sees their own only; this one is the admin's.

@@ -13,6 +13,7 @@
 //! | [`shares`] | share links, for those who make and those who get them |
 //! | [`tokens`] | own API tokens |
 //! | [`api`] | the description of the JSON API |
+//! | [`two_factor`] | the code from an app |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
 //! | [`activity`], [`mod@file`], [`form`], [`mod@format`] | pieces that several pages share |
@@ -30,3 +31,4 @@ pub mod frame;
 pub mod shares;
 pub mod tokens;
 pub mod trash;
+pub mod two_factor;
