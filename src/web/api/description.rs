@@ -91,7 +91,8 @@ fn operations(document: &Value) -> Vec<Operation> {
 }
 
 fn operation_of(path: &str, method: &str, operation: &Value) -> Operation {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    // The description is Markdown, of which only code is used; the page shows it plainly.
+    let text = |value: &Value| value.as_str().unwrap_or_default().replace('`', "");
     let parameters = operation["parameters"].as_array().into_iter().flatten();
     let bodies = operation["requestBody"]["content"].as_object().into_iter().flatten();
     let responses = operation["responses"].as_object().into_iter().flatten();

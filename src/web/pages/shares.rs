@@ -228,8 +228,8 @@ fn visit_page(
     };
     let mut answer = render_as(status, &page)?;
     let headers = answer.headers_mut();
-    // The address is the key: it is for nobody else, search engines least of all.
-    headers.insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
+    // The address is the key, so it is nothing for search engines. Other sites never see it: the policy of every
+    // page keeps referrers here. A stricter one would make browsers hide the origin of the download's form.
     let robots = header::HeaderName::from_static("x-robots-tag");
     headers.insert(robots, header::HeaderValue::from_static("noindex, nofollow"));
     Ok(answer)

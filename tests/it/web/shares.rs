@@ -40,7 +40,7 @@ async fn a_link_shows_who_sent_it_and_hands_the_file_out() {
         let page = visitor.get_html(&link).await.is(200);
         assert_eq!(
             (page.header("x-robots-tag"), page.header("referrer-policy")),
-            ("noindex, nofollow", "no-referrer")
+            ("noindex, nofollow", "same-origin")
         );
         page.shows("stan shares with you").shows("paper.pdf").hides("B-1").hides("Batches");
         visitor.head(&link).await.is(200);
