@@ -16,6 +16,14 @@ pub enum DatabaseSource {
     Private,
 }
 
+/// Where the malware scanner listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScannerAddress {
+    /// `host:port`
+    Tcp(String),
+    Unix(PathBuf),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
@@ -40,6 +48,7 @@ pub struct Config {
     /// Without a slash at its end.
     pub public_url: String,
     pub trusted_proxies: Vec<IpNet>,
+    pub scanner: Option<ScannerAddress>,
     pub trash_retention: Duration,
     pub session_idle: Duration,
     pub session_max: Duration,
@@ -107,7 +116,7 @@ impl Config {
         let public_url = public_url(&mut read, bind_address)?;
         let trusted_proxies = trusted_proxies(&mut read)?;
         read.refuse_cloud()?;
-        read.refuse_scanner()?;
+        let scanner = read.scanner()?;
         let trash_retention = days(read.number("TRASH_RETENTION_DAYS", 30, 1, 36_500)?);
         let session_idle = minutes(read.number("SESSION_IDLE_MINUTES", 60, 1, 43_200)?);
         let session_max = minutes(60 * read.number("SESSION_MAX_HOURS", 12, 1, 8_760)?);
@@ -134,6 +143,7 @@ impl Config {
             bind_address,
             public_url,
             trusted_proxies,
+            scanner,
             trash_retention,
             session_idle,
             session_max,
@@ -165,6 +175,24 @@ impl FromStr for LogFormat {
         match s {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
+}
+
+impl FromStr for ScannerAddress {
+    type Err = ();
+
+    fn from_str(s: &str) -> Result<Self, ()> {
+        if let Some(path) = s.strip_prefix("unix:") {
+            let path = PathBuf::from(path);
+            return if path.is_absolute() { Ok(Self::Unix(path)) } else { Err(()) };
+        }
+        let place = s.strip_prefix("tcp://").ok_or(())?;
+        let (host, port) = place.rsplit_once(':').ok_or(())?;
+        let is_host = !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']);
+        match port.parse::<u16>() {
+            Ok(port) if is_host && port > 0 => Ok(Self::Tcp(place.to_owned())),
             _ => Err(()),
         }
     }
@@ -247,14 +275,11 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         }
     }
 
-    /// Storing files unscanned although a scanner was asked for would be a lie.
-    fn refuse_scanner(&mut self) -> Result<(), ConfigError> {
-        match self.text("CLAMAV_ADDRESS") {
-            None => Ok(()),
-            Some(address) => {
-                Err(wrong("CLAMAV_ADDRESS", address, "unset (this version does not scan files)"))
-            }
-        }
+    fn scanner(&mut self) -> Result<Option<ScannerAddress>, ConfigError> {
+        let name = "CLAMAV_ADDRESS";
+        let Some(address) = self.text(name) else { return Ok(None) };
+        let allowed = "tcp://host:3310 or unix:/run/clamav/clamd.ctl";
+        address.trim().parse().map(Some).map_err(|()| wrong(name, address, allowed))
     }
 }
 
@@ -336,7 +361,10 @@ mod tests {
             ("ADMIN_USERNAME", "ann", "together with ADMIN_PASSWORD"),
             ("ENABLE_ATTACHMENT_CLOUD_STORAGE", "true", "false"),
             ("ATTACHMENT_STORAGE_MODE", "hybrid", "local"),
-            ("CLAMAV_ADDRESS", "tcp://127.0.0.1:3310", "unset"),
+            ("CLAMAV_ADDRESS", "127.0.0.1:3310", "tcp://host:3310"),
+            ("CLAMAV_ADDRESS", "tcp://127.0.0.1", "tcp://host:3310"),
+            ("CLAMAV_ADDRESS", "tcp://:3310", "tcp://host:3310"),
+            ("CLAMAV_ADDRESS", "unix:clamd.ctl", "unix:/run/clamav/clamd.ctl"),
         ];
         for (name, value, expected) in cases {
             let message = config(&[(name, value)]).unwrap_err().to_string();
@@ -344,6 +372,17 @@ mod tests {
             assert!(message.contains(expected), "{message}");
             assert!(!message.contains('\n'), "{message}");
         }
+    }
+
+    #[test]
+    fn a_scanner_is_reached_over_tcp_or_a_socket() {
+        let scanner = |address: &str| config(&[("CLAMAV_ADDRESS", address)]).unwrap().scanner;
+        let tcp = |place: &str| Some(ScannerAddress::Tcp(place.to_owned()));
+        assert_eq!(scanner("tcp://clamav:3310"), tcp("clamav:3310"));
+        assert_eq!(scanner("tcp://[::1]:3310"), tcp("[::1]:3310"));
+        let path = "/run/clamav/clamd.ctl";
+        assert_eq!(scanner(&format!("unix:{path}")), Some(ScannerAddress::Unix(path.into())));
+        assert_eq!(scanner(""), None);
     }
 
     #[test]
