@@ -2,10 +2,14 @@
 //! the value and what is allowed. `docs/operations.md` and `.env.sample` list the same variables; a test keeps
 //! the three together.
 
+mod scanner;
+
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
+
+pub use self::scanner::ScannerAddress;
 
 /// Where PostgreSQL is.
 #[derive(Clone, Debug)]
@@ -14,14 +18,6 @@ pub enum DatabaseSource {
     Url(SecretString),
     /// A private one that Stillage runs, its data in [`Config::data_path`].
     Private,
-}
-
-/// Where the malware scanner listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ScannerAddress {
-    /// `host:port`
-    Tcp(String),
-    Unix(PathBuf),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,24 +171,6 @@ impl FromStr for LogFormat {
         match s {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(()),
-        }
-    }
-}
-
-impl FromStr for ScannerAddress {
-    type Err = ();
-
-    fn from_str(s: &str) -> Result<Self, ()> {
-        if let Some(path) = s.strip_prefix("unix:") {
-            let path = PathBuf::from(path);
-            return if path.is_absolute() { Ok(Self::Unix(path)) } else { Err(()) };
-        }
-        let place = s.strip_prefix("tcp://").ok_or(())?;
-        let (host, port) = place.rsplit_once(':').ok_or(())?;
-        let is_host = !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']);
-        match port.parse::<u16>() {
-            Ok(port) if is_host && port > 0 => Ok(Self::Tcp(place.to_owned())),
             _ => Err(()),
         }
     }
@@ -372,17 +350,6 @@ mod tests {
             assert!(message.contains(expected), "{message}");
             assert!(!message.contains('\n'), "{message}");
         }
-    }
-
-    #[test]
-    fn a_scanner_is_reached_over_tcp_or_a_socket() {
-        let scanner = |address: &str| config(&[("CLAMAV_ADDRESS", address)]).unwrap().scanner;
-        let tcp = |place: &str| Some(ScannerAddress::Tcp(place.to_owned()));
-        assert_eq!(scanner("tcp://clamav:3310"), tcp("clamav:3310"));
-        assert_eq!(scanner("tcp://[::1]:3310"), tcp("[::1]:3310"));
-        let path = "/run/clamav/clamd.ctl";
-        assert_eq!(scanner(&format!("unix:{path}")), Some(ScannerAddress::Unix(path.into())));
-        assert_eq!(scanner(""), None);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    task::JoinHandle,
 };
 
 use crate::support::{
-    TestApp,
+    TestApp, Tus,
     clamd::{Clamd, FOUND, LIMIT, eicar},
     samples,
 };
@@ -101,14 +102,13 @@ async fn without_a_scanners_word_nothing_is_stored() {
     staff.get(&format!("/batches/{batch}")).await.is(200);
 }
 
-#[tokio::test]
-async fn an_answer_that_is_no_verdict_stores_nothing() {
+/// A scanner that says these words, one after the other, and its address.
+async fn saying(words: &[&'static str]) -> (JoinHandle<()>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());
-    let odd =
-        ["", "stream: OK", "OK\0", "stream: ok\0", "HTTP/1.1 200 OK\r\n\r\n", "stream: no memory ERROR\0"];
+    let words = words.to_vec();
     let fake = tokio::spawn(async move {
-        for words in odd {
+        for words in words {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut bytes = Vec::new();
             while !bytes.ends_with(&[0; 4]) {
@@ -117,6 +117,37 @@ async fn an_answer_that_is_no_verdict_stores_nothing() {
             stream.write_all(words.as_bytes()).await.unwrap();
         }
     });
+    (fake, address)
+}
+
+#[tokio::test]
+async fn a_resumable_upload_waits_for_the_scanner_and_ends_with_malware() {
+    let (fake, address) = saying(&["", "stream: OK\0", "stream: Some.Thing FOUND\0"]).await;
+    let app = TestApp::with(&[("CLAMAV_ADDRESS", &address)]);
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    let tus = Tus::of(&staff).await;
+    let bytes = samples::pdf("slip");
+
+    let upload = tus.create(&batch, "slip.pdf", bytes.len()).await;
+    assert_eq!(tus.append(&upload, 0, &bytes).await.is(503).code(), "scanner_unavailable");
+    assert_eq!(app.kept().rows, "0");
+    let offset = tus.offset(&upload).await;
+    tus.append(&upload, offset, &bytes[offset..]).await.is(204).header("x-attachment-id");
+    assert_eq!(app.value("SELECT scan FROM attachments"), "clean");
+
+    let upload = tus.create(&batch, "bad.pdf", bytes.len()).await;
+    assert_eq!(tus.append(&upload, 0, &bytes).await.is(422).code(), "infected");
+    tus.look(&upload).await.is(404);
+    assert_eq!((app.kept().rows.as_str(), app.kept().staged.len()), ("1", 0));
+    fake.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_verdict_stores_nothing() {
+    let odd =
+        ["", "stream: OK", "OK\0", "stream: ok\0", "HTTP/1.1 200 OK\r\n\r\n", "stream: no memory ERROR\0"];
+    let (fake, address) = saying(&odd).await;
     let app = TestApp::with(&[("CLAMAV_ADDRESS", &address)]);
     let staff = app.staff().await;
     let batch = staff.make_batch("B-1").await;

@@ -11,7 +11,7 @@ use stillage::domain::{
 };
 
 use super::Target;
-use crate::support::{Answer, Client, Multipart, PASSWORD, TestApp, samples};
+use crate::support::{Answer, Client, Multipart, PASSWORD, TestApp, Tus, samples};
 
 /// Makes a token on the page and reads it off there.
 async fn token(by: &Client, scope: &str, site: &str) -> String {
@@ -130,6 +130,37 @@ async fn a_token_for_one_site_sees_no_other() {
     script.make_batch("THERE", &target.site).await.is(422);
     let list = script.get("/api/production/batches").await.is(200).json();
     assert_eq!(list["batches"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn scripts_upload_resumably_and_take_archives() {
+    let app = TestApp::start();
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    let bytes = samples::pdf("slip");
+    for (scope, status) in [("read", 403), ("upload", 201)] {
+        let script = Script::new(&app, &token(&staff, scope, "").await);
+        let creation = script
+            .request(Method::POST, "/uploads")
+            .header("Tus-Resumable", "1.0.0")
+            .header("Upload-Length", bytes.len())
+            .header("Upload-Metadata", Tus::metadata(&batch, "slip.pdf"));
+        let made = Answer::to(creation).await.is(status);
+        if status != 201 {
+            continue;
+        }
+        let upload = made.location();
+        let append = script
+            .request(Method::PATCH, upload)
+            .header("Tus-Resumable", "1.0.0")
+            .header("Upload-Offset", 0)
+            .header(CONTENT_TYPE, Tus::OCTETS)
+            .body(bytes.clone());
+        Answer::to(append).await.is(204);
+        let look = script.request(Method::HEAD, upload).header("Tus-Resumable", "1.0.0");
+        assert_eq!(Answer::to(look).await.is(200).header("x-attachment-sha256"), samples::sha256(&bytes));
+        script.get(&format!("/batches/{batch}/archive.zip")).await.is(200);
+    }
 }
 
 #[tokio::test]
