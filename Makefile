@@ -8,7 +8,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo screenshots lint fmt fmt-check clippy doc deny advisories
+.PHONY: help run test demo screenshots fuzz-api lint fmt fmt-check clippy doc deny advisories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -18,7 +18,7 @@ run: ## build in release mode and serve; the first start prints a one-time link
 	$(CARGO) run --release --locked -- serve $(ARGS)
 
 test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
-	@.ci/setup rust postgres browser axe
+	@.ci/setup rust postgres browser axe clamav
 	$(CARGO) test --locked $(ARGS)
 
 demo: ## fill an empty store with batches, photos and people to look at, and print who may sign in
@@ -28,6 +28,11 @@ demo: ## fill an empty store with batches, photos and people to look at, and pri
 screenshots: ## take the pictures in docs/screenshots/ again, of a store of its own with demo data
 	@.ci/setup rust postgres browser
 	$(CARGO) test --locked --test screenshots
+
+fuzz-api: ## schemathesis against the API of a server of its own (needs python3 with venv)
+	@.ci/setup rust database
+	$(CARGO) build --locked
+	.ci/fuzz-api $(ARGS)
 
 lint: fmt-check clippy doc deny ## formatting, clippy, docs and dependencies, warnings denied
 

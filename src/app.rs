@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
     metrics::Metrics,
     render::Renderer,
+    scanner::{Patience, Scanner},
     storage::{LocalStore, MarkerPolicy},
 };
 
@@ -27,6 +28,8 @@ pub struct App {
     pub config: Config,
     pub db: Db,
     pub store: Arc<LocalStore>,
+    /// `None`: files are stored unscanned.
+    pub scanner: Option<Scanner>,
     pub clock: Clock,
     pub passwords: Passwords,
     pub throttle: Throttle,
@@ -79,9 +82,11 @@ impl App {
         };
         let store =
             LocalStore::open(&config.upload_storage_path, store_id, policy).map_err(Error::internal)?;
+        let scanner = config.scanner.clone().map(|address| Scanner::new(address, Patience::default()));
         Ok(Arc::new(Self {
             renderer: Renderer::new(config.render_program.clone()),
             config,
+            scanner,
             db,
             store: Arc::new(store),
             clock,

@@ -2,10 +2,14 @@
 //! the value and what is allowed. `docs/operations.md` and `.env.sample` list the same variables; a test keeps
 //! the three together.
 
+mod scanner;
+
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
+
+pub use self::scanner::ScannerAddress;
 
 /// Where PostgreSQL is.
 #[derive(Clone, Debug)]
@@ -40,6 +44,7 @@ pub struct Config {
     /// Without a slash at its end.
     pub public_url: String,
     pub trusted_proxies: Vec<IpNet>,
+    pub scanner: Option<ScannerAddress>,
     pub trash_retention: Duration,
     pub session_idle: Duration,
     pub session_max: Duration,
@@ -107,7 +112,7 @@ impl Config {
         let public_url = public_url(&mut read, bind_address)?;
         let trusted_proxies = trusted_proxies(&mut read)?;
         read.refuse_cloud()?;
-        read.refuse_scanner()?;
+        let scanner = read.scanner()?;
         let trash_retention = days(read.number("TRASH_RETENTION_DAYS", 30, 1, 36_500)?);
         let session_idle = minutes(read.number("SESSION_IDLE_MINUTES", 60, 1, 43_200)?);
         let session_max = minutes(60 * read.number("SESSION_MAX_HOURS", 12, 1, 8_760)?);
@@ -134,6 +139,7 @@ impl Config {
             bind_address,
             public_url,
             trusted_proxies,
+            scanner,
             trash_retention,
             session_idle,
             session_max,
@@ -247,14 +253,11 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         }
     }
 
-    /// Storing files unscanned although a scanner was asked for would be a lie.
-    fn refuse_scanner(&mut self) -> Result<(), ConfigError> {
-        match self.text("CLAMAV_ADDRESS") {
-            None => Ok(()),
-            Some(address) => {
-                Err(wrong("CLAMAV_ADDRESS", address, "unset (this version does not scan files)"))
-            }
-        }
+    fn scanner(&mut self) -> Result<Option<ScannerAddress>, ConfigError> {
+        let name = "CLAMAV_ADDRESS";
+        let Some(address) = self.text(name) else { return Ok(None) };
+        let allowed = "tcp://host:3310 or unix:/run/clamav/clamd.ctl";
+        address.trim().parse().map(Some).map_err(|()| wrong(name, address, allowed))
     }
 }
 
@@ -336,7 +339,10 @@ mod tests {
             ("ADMIN_USERNAME", "ann", "together with ADMIN_PASSWORD"),
             ("ENABLE_ATTACHMENT_CLOUD_STORAGE", "true", "false"),
             ("ATTACHMENT_STORAGE_MODE", "hybrid", "local"),
-            ("CLAMAV_ADDRESS", "tcp://127.0.0.1:3310", "unset"),
+            ("CLAMAV_ADDRESS", "127.0.0.1:3310", "tcp://host:3310"),
+            ("CLAMAV_ADDRESS", "tcp://127.0.0.1", "tcp://host:3310"),
+            ("CLAMAV_ADDRESS", "tcp://:3310", "tcp://host:3310"),
+            ("CLAMAV_ADDRESS", "unix:clamd.ctl", "unix:/run/clamav/clamd.ctl"),
         ];
         for (name, value, expected) in cases {
             let message = config(&[(name, value)]).unwrap_err().to_string();

@@ -73,6 +73,13 @@ pub enum Refusal {
     UnreadableImage { reason: &'static str },
     #[error("{reason} Nothing was stored; your file is still on your device. Tell an admin.")]
     StorageUnavailable { reason: Cow<'static, str> },
+    #[error(
+        "Malware was found in this file ({found}). Nothing was stored; do not open it, and tell whoever looks \
+         after your device."
+    )]
+    Infected { found: String },
+    #[error("{reason} Nothing was stored; your file is still on your device.")]
+    ScannerUnavailable { reason: &'static str },
     #[error("The batch is closed and takes no files. Ask an admin to reopen it.")]
     BatchClosed,
     #[error("No file was chosen.")]
@@ -90,6 +97,8 @@ impl Refusal {
             Self::EmptyFile => "empty_file",
             Self::UnreadableImage { .. } => "unreadable_image",
             Self::StorageUnavailable { .. } => "storage_unavailable",
+            Self::Infected { .. } => "infected",
+            Self::ScannerUnavailable { .. } => "scanner_unavailable",
             Self::BatchClosed => "batch_closed",
             Self::NoFiles => "no_files",
             Self::Malformed { .. } => "bad_request",

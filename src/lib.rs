@@ -8,9 +8,9 @@
 //!        web ──────┐             jobs                   cli
 //!                  ▼              ▼                      │
 //!               domain  ◄─────────┴──────────────────────┘   decides, authorises, opens transactions
-//!              ┌───┴────┐
-//!              ▼        ▼
-//!             db     storage                                 rows; bytes
+//!         ┌────────┼────────┐
+//!         ▼        ▼        ▼
+//!      scanner    db     storage                             verdicts; rows; bytes
 //! ```
 //!
 //! | module | job |
@@ -20,6 +20,7 @@
 //! | [`web`] | everything that knows HTTP; [`web::routes`] is the whole address map |
 //! | [`domain`] | use cases and rules; [`domain::access`] alone decides who may do what |
 //! | [`db`] | all SQL, and the private PostgreSQL of a first run |
+//! | [`scanner`] | the malware scanner behind `CLAMAV_ADDRESS` |
 //! | [`storage`] | files on disk: staged, published, never overwritten |
 //! | [`render`] | pictures of files and the text of PDFs, made in a child process with bounds |
 //! | [`jobs`] | the queue, its worker, the schedule |
@@ -37,6 +38,7 @@ pub mod error;
 pub mod jobs;
 pub mod metrics;
 pub mod render;
+pub mod scanner;
 pub mod storage;
 pub mod telemetry;
 pub mod web;

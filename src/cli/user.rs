@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     domain::{
         access::{Actor, Role},
-        users,
+        two_factor, users,
     },
 };
 
@@ -45,6 +45,9 @@ pub enum Command {
     /// Unlock an account.
     #[command(after_help = "Example:\n  stillage user enable ines")]
     Enable { name: String },
+    /// Take an account's second factor away, for somebody who has lost it; ends their sessions and tokens.
+    #[command(after_help = "Example:\n  stillage user reset-two-factor ines")]
+    ResetTwoFactor { name: String },
     /// List accounts.
     #[command(after_help = "Example:\n  stillage user list --json")]
     List {
@@ -69,6 +72,11 @@ pub fn run(config: Config, command: Command) -> anyhow::Result<Finding> {
             let app = app(config)?;
             block_on(users::set_password(&app, &console, &name, password))?;
             println!("password of {name} set; their sessions have ended");
+        }
+        Command::ResetTwoFactor { name } => {
+            let app = app(config)?;
+            block_on(two_factor::reset(&app, &console, &name))?;
+            println!("two-factor of {name} is off; their sessions and tokens have ended");
         }
         Command::Disable { name } => {
             let app = app(config)?;

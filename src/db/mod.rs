@@ -20,8 +20,11 @@ pub mod schema;
 pub mod search;
 pub mod sessions;
 pub mod settings;
+pub mod shares;
 pub mod sites;
 pub mod text_search;
+pub mod tokens;
+pub mod two_factor;
 pub mod uploads;
 pub mod users;
 

@@ -7,6 +7,21 @@ pub mod sql_types {
 }
 
 diesel::table! {
+    api_tokens (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        token_hash -> Bytea,
+        scope -> Text,
+        site_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     attachment_copies (attachment_id, place) {
         attachment_id -> Uuid,
         place -> Text,
@@ -137,6 +152,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    recovery_codes (user_id, code_hash) {
+        user_id -> Uuid,
+        code_hash -> Bytea,
+    }
+}
+
+diesel::table! {
     sessions (key_hash) {
         key_hash -> Bytea,
         user_id -> Uuid,
@@ -154,6 +176,22 @@ diesel::table! {
         key -> Text,
         value -> Jsonb,
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    share_links (id) {
+        id -> Uuid,
+        token_hash -> Bytea,
+        batch_id -> Uuid,
+        attachment_id -> Nullable<Uuid>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        password_hash -> Nullable<Text>,
+        max_downloads -> Nullable<Int4>,
+        downloads -> Int4,
+        revoked_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -194,6 +232,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    two_factors (user_id) {
+        user_id -> Uuid,
+        secret -> Bytea,
+        created_at -> Timestamptz,
+        enabled_at -> Nullable<Timestamptz>,
+        last_step -> Int8,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         username -> Text,
@@ -208,6 +256,8 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(api_tokens -> sites (site_id));
+diesel::joinable!(api_tokens -> users (user_id));
 diesel::joinable!(attachment_copies -> attachments (attachment_id));
 diesel::joinable!(attachment_texts -> attachments (attachment_id));
 diesel::joinable!(attachments -> batches (batch_id));
@@ -218,14 +268,20 @@ diesel::joinable!(audit_events -> users (actor_id));
 diesel::joinable!(batches -> sites (site_id));
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(previews -> attachments (attachment_id));
+diesel::joinable!(recovery_codes -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(share_links -> attachments (attachment_id));
+diesel::joinable!(share_links -> batches (batch_id));
+diesel::joinable!(share_links -> users (created_by));
 diesel::joinable!(site_members -> sites (site_id));
 diesel::joinable!(site_members -> users (user_id));
 diesel::joinable!(uploads -> attachments (attachment_id));
 diesel::joinable!(uploads -> batches (batch_id));
 diesel::joinable!(uploads -> users (user_id));
+diesel::joinable!(two_factors -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    api_tokens,
     attachment_copies,
     attachment_texts,
     attachments,
@@ -235,10 +291,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     password_links,
     previews,
+    recovery_codes,
     sessions,
     settings,
+    share_links,
     site_members,
     sites,
     uploads,
+    two_factors,
     users,
 );

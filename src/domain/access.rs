@@ -43,6 +43,57 @@ impl FromStr for Role {
     }
 }
 
+/// What an API token may do at most, whatever its user may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Read,
+    Upload,
+    Admin,
+}
+
+impl Scope {
+    pub const ALL: [Self; 3] = [Self::Read, Self::Upload, Self::Admin];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Upload => "upload",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role whose rights are its bound.
+    fn role(self) -> Role {
+        match self {
+            Self::Read => Role::Viewer,
+            Self::Upload => Role::Staff,
+            Self::Admin => Role::Admin,
+        }
+    }
+
+    /// The scopes that mean something to somebody of this role.
+    pub fn within(role: Role) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|scope| scope.role() <= role).collect()
+    }
+}
+
+impl FromStr for Scope {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|scope| scope.as_str() == s);
+        known.ok_or_else(|| Error::invalid("scope", "The scope is read, upload or admin."))
+    }
+}
+
+/// The upper bound that an API token sets to its user's rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceiling {
+    pub scope: Scope,
+    /// Only this site, and nothing of the installation as a whole.
+    pub site: Option<Uuid>,
+}
+
 /// Who acts, as they are at this moment.
 #[derive(Clone, Debug)]
 pub struct Actor {
@@ -51,14 +102,28 @@ pub struct Actor {
     /// The name that the audit trail keeps.
     pub name: String,
     pub role: Role,
-    /// Sites this person belongs to. Admins see all of them.
-    sites: Vec<Uuid>,
+    /// The sites that this actor sees; `None` is all of them.
+    sites: Option<Vec<Uuid>>,
+    /// Whether a token holds this actor to one site.
+    is_held_to_a_site: bool,
     pub address: Option<IpAddr>,
 }
 
 impl Actor {
     pub fn user(user_id: Uuid, name: String, role: Role, sites: Vec<Uuid>, address: Option<IpAddr>) -> Self {
-        Self { user_id: Some(user_id), name, role, sites, address }
+        let sites = (role != Role::Admin).then_some(sites);
+        Self { user_id: Some(user_id), name, role, sites, is_held_to_a_site: false, address }
+    }
+
+    /// The same person with no more rights than a token gives.
+    pub fn within(self, ceiling: Ceiling) -> Self {
+        let sites = match ceiling.site {
+            Some(site) if self.sees(site) => Some(vec![site]),
+            Some(_) => Some(Vec::new()),
+            None => self.sites,
+        };
+        let role = self.role.min(ceiling.scope.role());
+        Self { role, sites, is_held_to_a_site: ceiling.site.is_some(), ..self }
     }
 
     /// Whoever has a shell on the server.
@@ -67,7 +132,8 @@ impl Actor {
             user_id: None,
             name: "console".to_owned(),
             role: Role::Admin,
-            sites: Vec::new(),
+            sites: None,
+            is_held_to_a_site: false,
             address: None,
         }
     }
@@ -75,6 +141,18 @@ impl Actor {
     /// Stillage itself, in jobs.
     pub fn system() -> Self {
         Self { name: "system".to_owned(), ..Self::console() }
+    }
+
+    /// Somebody without an account, who may do nothing by themselves.
+    pub fn visitor(address: Option<IpAddr>) -> Self {
+        Self {
+            user_id: None,
+            name: "visitor".to_owned(),
+            role: Role::Viewer,
+            sites: Some(Vec::new()),
+            is_held_to_a_site: false,
+            address,
+        }
     }
 
     pub fn id(&self) -> Option<Uuid> {
@@ -91,7 +169,7 @@ impl Actor {
 
     /// The sites this actor may see; `None` is all of them.
     pub fn visible_sites(&self) -> Option<&[Uuid]> {
-        if self.role == Role::Admin { None } else { Some(&self.sites) }
+        self.sites.as_deref()
     }
 
     fn sees(&self, site: Uuid) -> bool {
@@ -114,19 +192,30 @@ pub enum Action {
     Reopen,
     /// Upload files, move them to the trash and back.
     ManageFiles,
+    /// Have API tokens.
+    HoldTokens,
+    /// Make and end share links.
+    Share,
     /// Users, sites, storage, jobs, audit, settings.
     Administer,
 }
 
 impl Action {
-    pub const ALL: [Self; 5] =
-        [Self::See, Self::ManageBatches, Self::Reopen, Self::ManageFiles, Self::Administer];
+    pub const ALL: [Self; 7] = [
+        Self::See,
+        Self::ManageBatches,
+        Self::Reopen,
+        Self::ManageFiles,
+        Self::HoldTokens,
+        Self::Share,
+        Self::Administer,
+    ];
 
     /// The least role that may, within what it sees.
     fn least_role(self) -> Role {
         match self {
             Self::See => Role::Viewer,
-            Self::ManageBatches | Self::ManageFiles => Role::Staff,
+            Self::ManageBatches | Self::ManageFiles | Self::HoldTokens | Self::Share => Role::Staff,
             Self::Reopen | Self::Administer => Role::Admin,
         }
     }
@@ -147,10 +236,10 @@ pub enum Resource {
 /// [`Error::NotFound`] for what the actor may not see, exactly as for what does not exist;
 /// [`Error::Forbidden`] for what they see but may not do.
 pub fn authorize(actor: &Actor, action: Action, resource: Resource) -> Result<()> {
-    if let Resource::Site(site) = resource
-        && !actor.sees(site)
-    {
-        return Err(Error::NotFound);
+    match resource {
+        Resource::Site(site) if !actor.sees(site) => return Err(Error::NotFound),
+        Resource::System if actor.is_held_to_a_site => return Err(Error::Forbidden),
+        Resource::Site(_) | Resource::System => {}
     }
     if actor.role < action.least_role() {
         return Err(Error::Forbidden);
@@ -178,6 +267,8 @@ mod tests {
             (Action::ManageBatches, "-oo", "xxo"),
             (Action::ManageFiles, "-oo", "xxo"),
             (Action::Reopen, "--o", "xxo"),
+            (Action::HoldTokens, "-oo", "xxo"),
+            (Action::Share, "-oo", "xxo"),
             (Action::Administer, "--o", "xxo"),
         ];
         assert_eq!(table.len(), Action::ALL.len(), "every action has its row");
@@ -185,14 +276,53 @@ mod tests {
             for (site, expected) in [(OWN, own), (OTHER, other)] {
                 let got: String = Role::ALL
                     .into_iter()
-                    .map(|role| match authorize(&actor(role), action, Resource::Site(site)) {
-                        Ok(()) => 'o',
-                        Err(Error::Forbidden) => '-',
-                        Err(_) => 'x',
-                    })
+                    .map(|role| letter(authorize(&actor(role), action, Resource::Site(site))))
                     .collect();
                 assert_eq!(got, expected, "{action:?} on {site}");
             }
+        }
+    }
+
+    /// For viewer, staff and admin, at their own and at another site.
+    #[test]
+    fn a_tokens_scope_is_an_upper_bound() {
+        let acts = [Action::See, Action::ManageFiles, Action::Reopen, Action::Administer];
+        let table = [
+            // scope,       own site,             other site
+            (Scope::Read, ["o---", "o---", "o---"], ["xxxx", "xxxx", "o---"]),
+            (Scope::Upload, ["o---", "oo--", "oo--"], ["xxxx", "xxxx", "oo--"]),
+            (Scope::Admin, ["o---", "oo--", "oooo"], ["xxxx", "xxxx", "oooo"]),
+        ];
+        for (scope, own, other) in table {
+            for (site, expected) in [(OWN, own), (OTHER, other)] {
+                let got = Role::ALL.map(|role| {
+                    let actor = actor(role).within(Ceiling { scope, site: None });
+                    acts.map(|act| letter(authorize(&actor, act, Resource::Site(site))))
+                        .iter()
+                        .collect::<String>()
+                });
+                assert_eq!(got, expected, "{scope:?} at {site}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_for_one_site_opens_nothing_else() {
+        let admin = actor(Role::Admin).within(Ceiling { scope: Scope::Admin, site: Some(OTHER) });
+        assert!(admin.may(Action::Reopen, Resource::Site(OTHER)));
+        assert_eq!(letter(authorize(&admin, Action::See, Resource::Site(OWN))), 'x');
+        assert!(!admin.may(Action::Administer, Resource::System));
+        assert_eq!(admin.visible_sites(), Some([OTHER].as_slice()));
+        // A site that its user has lost meanwhile.
+        let staff = actor(Role::Staff).within(Ceiling { scope: Scope::Upload, site: Some(OTHER) });
+        assert_eq!(staff.visible_sites(), Some([].as_slice()));
+    }
+
+    fn letter(decision: Result<()>) -> char {
+        match decision {
+            Ok(()) => 'o',
+            Err(Error::Forbidden) => '-',
+            Err(_) => 'x',
         }
     }
 

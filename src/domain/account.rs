@@ -61,7 +61,7 @@ pub async fn rename(app: &App, actor: &Actor, display_name: &str) -> Result<Stri
         .await
 }
 
-/// Changes the password. Every session ends, the caller's too: whoever sits in front of this one is given a new
+/// Changes the password. Every session and token ends, the caller's too: whoever sits in front of this one is given a new
 /// one, and a stolen key is worth nothing.
 ///
 /// # Errors
@@ -83,7 +83,7 @@ pub async fn change_password(
     if !is_right {
         return Err(Error::invalid("current", "This is not your password now."));
     }
-    auth::check_new_password(&new).map_err(|problem| Error::Invalid(vec![problem]))?;
+    auth::check_new_password_of(&user.username, &new).map_err(|problem| Error::Invalid(vec![problem]))?;
     let hash = app.passwords.hash(new).await?;
     let (actor, now) = (actor.clone(), app.clock.now());
     app.db

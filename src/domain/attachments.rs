@@ -63,6 +63,20 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Whole> {
         .await
 }
 
+/// What is known of one file that is not in the trash.
+///
+/// # Errors
+/// [`Error::NotFound`] for what does not exist, is in the trash, or is not for the actor.
+pub async fn describe(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
+    let actor = actor.clone();
+    app.db
+        .run(move |conn| {
+            let file = db::attachments::find(conn, id)?;
+            living(&actor, Action::See, file)
+        })
+        .await
+}
+
 /// How a caller names a file.
 pub enum Name {
     Id(Uuid),
@@ -103,6 +117,21 @@ pub async fn open(app: &Arc<App>, actor: &Actor, name: Name) -> Result<Opened> {
 /// The row of a file whose bytes, or what was made of them, the actor may have.
 pub(super) fn to_hand_out(actor: &Actor, located: Located) -> Result<AttachmentRow> {
     authorize(actor, Action::See, Resource::Site(located.site_id))?;
+    readable_row(located)
+}
+
+/// Opens a file of a batch for somebody whom a share link lets in: [`super::shares`] has decided that.
+pub(super) async fn open_in_batch(app: &Arc<App>, batch_id: Uuid, id: Uuid) -> Result<Opened> {
+    let store = Arc::clone(&app.store);
+    let look_up = move |conn: &mut PgConnection| {
+        let located = db::attachments::locate(conn, id)?;
+        readable_row(located.filter(|located| located.row.batch_id == batch_id).ok_or(Error::NotFound)?)
+    };
+    app.db.run_then(look_up, move |row| read_first(&store, row)).await
+}
+
+/// The row of a file that is not in the trash and whose bytes are thought to be whole.
+fn readable_row(located: Located) -> Result<AttachmentRow> {
     if !LIVING.contains(&located.row.state.as_str()) || located.batch_trashed_at.is_some() {
         return Err(Error::NotFound);
     }
@@ -205,6 +234,12 @@ pub(super) fn visible(actor: &Actor, action: Action, found: Option<Found>) -> Re
     let found = found.filter(|found| found.row.state != "purged").ok_or(Error::NotFound)?;
     authorize(actor, action, Resource::Site(found.site_id))?;
     Ok(found)
+}
+
+/// The same, and neither the file nor its batch is in the trash.
+pub(super) fn living(actor: &Actor, action: Action, found: Option<Found>) -> Result<Found> {
+    let found = visible(actor, action, found)?;
+    if is_living(&found) { Ok(found) } else { Err(Error::NotFound) }
 }
 
 /// Part of a batch that is itself not in the trash.

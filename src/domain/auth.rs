@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::{
     access::{Actor, Role},
     audit::{self, Subject},
-    sites, users,
+    sites, two_factor, users, weak,
 };
 use crate::{
     app::App,
@@ -97,12 +97,37 @@ pub fn check_new_password(password: &SecretString) -> Result<(), FieldError> {
     if password.len() > PASSWORD_MAX_BYTES {
         return Err(FieldError::new("password", "The password is longer than 1,024 bytes."));
     }
+    if weak::is_weak(password) {
+        return Err(FieldError::new(
+            "password",
+            "This is one of the first that anybody would try. Three words that do not belong together do well.",
+        ));
+    }
     Ok(())
 }
 
 /// Whether a given password is short enough to be hashed at all.
 pub(super) fn is_hashable(password: &SecretString) -> bool {
     password.expose_secret().len() <= PASSWORD_MAX_BYTES
+}
+
+/// The same for somebody whose name is known: it is no secret.
+///
+/// # Errors
+/// What is wrong with it, for the field `password`.
+pub fn check_new_password_of(username: &str, password: &SecretString) -> Result<(), FieldError> {
+    check_new_password(password)?;
+    if weak::is_name(password.expose_secret(), username) {
+        return Err(FieldError::new("password", "The user's name is no secret. Choose something else."));
+    }
+    Ok(())
+}
+
+/// How far a right password leads.
+pub enum SignIn {
+    In(Box<UserRow>),
+    /// A code is needed too: [`super::two_factor::finish`].
+    HalfWay(Box<UserRow>),
 }
 
 /// Signs a person in by name and password.
@@ -115,7 +140,7 @@ pub async fn sign_in(
     username: &str,
     password: SecretString,
     address: Option<IpAddr>,
-) -> Result<UserRow> {
+) -> Result<SignIn> {
     let username = users::normalise(username);
     if let Some(address) = address {
         app.throttle.attempt(&username, address)?;
@@ -135,12 +160,17 @@ pub async fn sign_in(
         Some(user) if right => {
             let actor = actor_for(&user, address)?;
             let id = user.id;
-            app.db
+            let needs_code = app
+                .db
                 .run(move |conn| {
-                    audit::record(conn, now, &actor, "login.success", Subject::User(id), json!({}))
+                    if two_factor::is_on(conn, id)? {
+                        return Ok(true);
+                    }
+                    audit::record(conn, now, &actor, "login.success", Subject::User(id), json!({}))?;
+                    Ok(false)
                 })
                 .await?;
-            Ok(user)
+            Ok(if needs_code { SignIn::HalfWay(Box::new(user)) } else { SignIn::In(Box::new(user)) })
         }
         known => {
             let subject = known.map_or(Subject::System, |user| Subject::User(user.id));
@@ -158,7 +188,7 @@ pub async fn sign_in(
     }
 }
 
-fn actor_for(user: &UserRow, address: Option<IpAddr>) -> Result<Actor> {
+pub(super) fn actor_for(user: &UserRow, address: Option<IpAddr>) -> Result<Actor> {
     Ok(Actor::user(user.id, user.display_name.clone(), user.role.parse()?, Vec::new(), address))
 }
 
@@ -245,7 +275,9 @@ mod tests {
     async fn right_wrong_and_unknown() {
         let passwords = Passwords::new();
         let hash = passwords.hash("correct horse battery".into()).await.unwrap();
-        assert!(hash.starts_with("$argon2id$"));
+        // The same work for somebody who is not there.
+        let cost = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(cost(&hash), cost(NOBODYS_HASH));
         assert!(passwords.verify("correct horse battery".into(), Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("wrong horse battery".into(), Some(hash)).await.unwrap());
         assert!(!passwords.verify("correct horse battery".into(), None).await.unwrap());
@@ -257,7 +289,9 @@ mod tests {
         assert!(check("elevenchars").is_err());
         assert!(check("twelve chars").is_ok());
         assert!(check("пароль длинный").is_ok());
-        assert!(check(&"x".repeat(64)).is_ok());
+        assert!(check(&"long and longer ".repeat(4)).is_ok());
+        assert!(check("Password1234").is_err());
+        assert!(check_new_password_of("ines", &"ines12345678".to_owned().into()).is_err());
         assert!(check(&"x".repeat(1025)).is_err());
     }
 }

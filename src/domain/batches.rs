@@ -96,9 +96,11 @@ pub struct Wanted {
     pub empty: bool,
     pub sort: Sort,
     pub after: Option<Place>,
+    /// Batches on this page; [`PAGE`] when it is not said.
+    pub limit: Option<usize>,
 }
 
-/// Batches that the actor may see, latest activity first, [`PAGE`] at a time.
+/// Batches that the actor may see, latest activity first, [`PAGE`] or as many as wanted at a time.
 pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
     let (actor, now) = (actor.clone(), app.clock.now());
     app.db
@@ -119,8 +121,9 @@ pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
                 sort: wanted.sort,
                 after: wanted.after,
             };
-            let mut rows = db::batch_list::page(conn, &filter, PAGE + 1)?;
-            let next = cut_to_page(&mut rows, PAGE, |(row, _)| wanted.sort.place_of(row));
+            let limit = wanted.limit.unwrap_or(PAGE);
+            let mut rows = db::batch_list::page(conn, &filter, limit + 1)?;
+            let next = cut_to_page(&mut rows, limit, |(row, _)| wanted.sort.place_of(row));
             let hits = match &filter.query {
                 Some(query) => text_search::hits(conn, &unexplained(&rows, query), query)?,
                 None => Vec::new(),

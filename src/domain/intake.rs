@@ -17,6 +17,7 @@ use super::{
     inflow::Inflow,
     kind::Kind,
     previews,
+    scan::{self, Origin},
     slots::Slot,
 };
 use crate::{
@@ -150,7 +151,7 @@ pub(super) struct Arrival {
     pub claim: Option<Claim>,
 }
 
-/// The last steps of every file, whatever brought it: checked, published, recorded. Only when this returns is
+/// The last steps of every file, whatever brought it: checked, scanned, published, recorded. Only when this returns is
 /// it stored.
 ///
 /// # Errors
@@ -158,14 +159,15 @@ pub(super) struct Arrival {
 pub(super) async fn admit(app: &Arc<App>, actor: &Actor, arrival: Arrival, staged: Staged) -> Result<Found> {
     let Arrival { batch_id, filename, kind, stored_as, claim } = arrival;
     let stored_name = key::stored_name(stored_as, &filename);
-    let (name, doors) = (stored_name.clone(), Arc::clone(app));
-    let (whole, published) = blocking::run(move || {
+    let (staged, whole) = blocking::run(move || {
         let pixels = kind.check_whole(staged.open().map_err(refuse)?)?;
         let whole = Whole::of(&staged, pixels);
-        let published = doors.store.publish(staged, &name).map_err(refuse)?;
-        Ok((whole, published))
+        Ok((staged, whole))
     })
     .await?;
+    let (staged, scan) = scan::screen(app, staged, Origin { actor, batch_id, filename: &filename }).await?;
+    let (name, doors) = (stored_name.clone(), Arc::clone(app));
+    let published = blocking::run(move || doors.store.publish(staged, &name).map_err(refuse)).await?;
 
     let row = AttachmentRow {
         id: Uuid::now_v7(),
@@ -178,7 +180,7 @@ pub(super) async fn admit(app: &Arc<App>, actor: &Actor, arrival: Arrival, stage
         width: whole.pixels.map(|(width, _)| width),
         height: whole.pixels.map(|(_, height)| height),
         state: "available".to_owned(),
-        scan: "skipped".to_owned(),
+        scan: scan.to_owned(),
         uploaded_by: actor.account()?,
         uploaded_at: app.clock.now(),
         trashed_at: None,

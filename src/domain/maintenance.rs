@@ -240,12 +240,20 @@ pub async fn measure(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Whether the database answers and the store can be written, for the readiness check; the error names what
-/// cannot serve.
-pub async fn ready(app: &App) -> Result<(), &'static str> {
+/// Whether this instance can serve, for the readiness check: what is degraded meanwhile, or what cannot serve.
+pub async fn ready(app: &App) -> Result<Vec<&'static str>, &'static str> {
     app.db.run(db::users::any_admin).await.map_err(|_| "database")?;
     check(app).await.map_err(|error| {
         tracing::error!(error = ?error, "the store is not ready");
         "storage"
-    })
+    })?;
+    // Without its scanner an instance takes no files, but everything else works.
+    let mut degraded = Vec::new();
+    if let Some(scanner) = &app.scanner
+        && let Err(error) = scanner.ping().await
+    {
+        tracing::warn!(%error, "the scanner is not ready");
+        degraded.push("scanner");
+    }
+    Ok(degraded)
 }

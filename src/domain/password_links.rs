@@ -32,7 +32,7 @@ pub struct Link {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Takes a person's password away and makes a link to choose a new one. Their sessions end.
+/// Takes a person's password away and makes a link to choose a new one. Their sessions and tokens end.
 ///
 /// # Errors
 /// [`Error::Conflict`] for one's own account (which has a page for that), for a disabled one, and for the last
@@ -55,7 +55,7 @@ pub async fn reset(app: &App, actor: &Actor, id: Uuid) -> Result<(UserRow, Link)
             }
             users::keep_an_admin(&admins, id)?;
             db::users::set_password_hash(conn, id, auth::NOBODYS_HASH, None, now)?;
-            db::users::end_sessions(conn, id)?;
+            users::end_access(conn, id, now)?;
             let link = issue(conn, &actor, &user, now)?;
             Ok((user, link))
         })
@@ -101,8 +101,9 @@ pub async fn redeem(
     password: SecretString,
     address: Option<IpAddr>,
 ) -> Result<UserRow> {
-    look(app, token).await?;
-    auth::check_new_password(&password).map_err(|problem| Error::Invalid(vec![problem]))?;
+    let user = look(app, token).await?;
+    auth::check_new_password_of(&user.username, &password)
+        .map_err(|problem| Error::Invalid(vec![problem]))?;
     let password_hash = app.passwords.hash(password).await?;
     let (token_hash, now) = (hash(token), app.clock.now());
     app.db

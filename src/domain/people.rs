@@ -187,7 +187,7 @@ pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Resul
             if signed_out {
                 users::keep_an_admin(&admins, id)?;
                 db::users::set_role(conn, id, change.role.as_str(), now)?;
-                db::users::end_sessions(conn, id)?;
+                users::end_access(conn, id, now)?;
                 let details = json!({ "username": user.username, "role": [user.role, change.role.as_str()] });
                 audit::record(conn, now, &actor, "user.role", Subject::User(id), details)?;
             }

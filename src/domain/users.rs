@@ -1,5 +1,5 @@
 //! Accounts: made, disabled, enabled, and the rules that hold for every change of one. The last admin who can
-//! sign in can be neither disabled nor demoted, and what ends a person's right to be here ends their sessions in
+//! sign in can be neither disabled nor demoted, and what ends a person's right to be here ends their sessions and tokens in
 //! the same transaction. What the admin's pages show and change is in [`super::people`].
 
 use chrono::{DateTime, Utc};
@@ -39,7 +39,7 @@ impl NewUser {
     /// [`Error::Invalid`] with a message for each field that will not do.
     pub fn checked(username: &str, role: Role, password: &SecretString) -> Result<Self> {
         let username = normalise(username);
-        whole([check_username(&username), auth::check_new_password(password)])?;
+        whole([check_username(&username), auth::check_new_password_of(&username, password)])?;
         Ok(Self { display_name: username.clone(), username, role })
     }
 
@@ -161,10 +161,11 @@ pub(super) fn insert(
     Ok(user)
 }
 
-/// Sets a password and ends the user's sessions.
+/// Sets a password and ends the user's sessions and tokens.
 pub async fn set_password(app: &App, actor: &Actor, username: &str, password: SecretString) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
-    auth::check_new_password(&password).map_err(|problem| Error::Invalid(vec![problem]))?;
+    auth::check_new_password_of(&normalise(username), &password)
+        .map_err(|problem| Error::Invalid(vec![problem]))?;
     let hash = app.passwords.hash(password).await?;
     let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));
     app.db
@@ -175,7 +176,7 @@ pub async fn set_password(app: &App, actor: &Actor, username: &str, password: Se
         .await
 }
 
-/// Replaces a password: the person's sessions end, and a link to choose one works no more. `by` is for the
+/// Replaces a password: the person's sessions and tokens end, and a link to choose one works no more. `by` is for the
 /// trail: `own`, `link` or `admin`.
 pub(super) fn put_password(
     conn: &mut PgConnection,
@@ -187,7 +188,7 @@ pub(super) fn put_password(
 ) -> Result<()> {
     db::users::set_password_hash(conn, user.id, hash, Some(now), now)?;
     db::password_links::delete_of_user(conn, user.id)?;
-    db::users::end_sessions(conn, user.id)?;
+    end_access(conn, user.id, now)?;
     let details = json!({ "username": user.username, "by": by });
     audit::record(conn, now, actor, "user.password", Subject::User(user.id), details)
 }
@@ -205,7 +206,7 @@ pub(super) fn put_display_name(
     audit::record(conn, now, actor, "user.change", Subject::User(user.id), details)
 }
 
-/// Disables an account (and ends its sessions) or enables it again. Doing it twice changes nothing.
+/// Disables an account (and ends its sessions and tokens) or enables it again. Doing it twice changes nothing.
 ///
 /// # Errors
 /// [`Error::Conflict`] for the last admin who can sign in.
@@ -234,13 +235,20 @@ pub(super) fn set_enabled_in(
     }
     if !enabled {
         keep_an_admin(&admins, id)?;
-        db::users::end_sessions(conn, id)?;
+        end_access(conn, id, now)?;
         db::password_links::delete_of_user(conn, id)?;
     }
     db::users::set_disabled(conn, id, (!enabled).then_some(now), now)?;
     let action = if enabled { "user.enable" } else { "user.disable" };
     audit::record(conn, now, actor, action, Subject::User(id), json!({ "username": user.username }))?;
     Ok(user)
+}
+
+/// Ends every session and token of a user, in the transaction of what is the reason for it.
+pub(super) fn end_access(conn: &mut PgConnection, user: Uuid, now: DateTime<Utc>) -> Result<()> {
+    db::users::end_sessions(conn, user)?;
+    db::tokens::revoke_of_user(conn, user, now)?;
+    Ok(())
 }
 
 /// Everybody, by name.
@@ -269,7 +277,7 @@ pub(super) fn keep_an_admin(admins: &[Uuid], leaving: Uuid) -> Result<()> {
     Ok(())
 }
 
-fn named(conn: &mut PgConnection, username: &str) -> Result<UserRow> {
+pub(super) fn named(conn: &mut PgConnection, username: &str) -> Result<UserRow> {
     db::users::find_by_name(conn, username)?
         .ok_or_else(|| Error::invalid("username", format!("There is no user \u{201c}{username}\u{201d}.")))
 }

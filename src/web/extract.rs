@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use uuid::Uuid;
 
 use super::{
+    bearer::{self, Bearer},
     client, csrf,
     error::WebError,
     session::{self, SignedIn},
@@ -30,23 +31,58 @@ type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, WebError>>>>;
 /// The app's parts.
 pub type Parts = web::Data<App>;
 
-/// Somebody who is signed in.
+/// Somebody who is signed in, or who holds a token where one counts.
 #[derive(Clone)]
 pub struct CurrentUser {
     pub user: SignedIn,
     pub actor: Actor,
     pub session: Session,
+    /// A script with an API token: no browser sends one by itself, so it needs no proof of where it comes from.
+    pub by_token: bool,
 }
 
 impl CurrentUser {
     fn of(req: &HttpRequest) -> Result<Self> {
+        match bearer::of(req) {
+            Bearer::None => Self::of_session(req),
+            Bearer::Holder(holder) => {
+                let user = SignedIn::from(&holder);
+                let actor = Self::actor(req, &user)?.within(holder.ceiling);
+                Ok(Self { user, actor, session: req.get_session(), by_token: true })
+            }
+            Bearer::Refused => Err(Error::Unauthenticated),
+            Bearer::Unknown => Err(Error::database_busy()),
+        }
+    }
+
+    fn of_session(req: &HttpRequest) -> Result<Self> {
         if session::is_unknown(req) {
             return Err(Error::database_busy());
         }
         let user = session::signed_in(req).ok_or(Error::Unauthenticated)?;
+        let actor = Self::actor(req, &user)?;
+        Ok(Self { user, actor, session: req.get_session(), by_token: false })
+    }
+
+    fn actor(req: &HttpRequest, user: &SignedIn) -> Result<Actor> {
         let address = client::address(req, &parts(req)?.config.trusted_proxies);
-        let actor = Actor::user(user.id, user.display_name.clone(), user.role, user.sites.clone(), address);
-        Ok(Self { user, actor, session: req.get_session() })
+        Ok(Actor::user(user.id, user.display_name.clone(), user.role, user.sites.clone(), address))
+    }
+}
+
+impl CurrentUser {
+    /// Checks where a write comes from, and the CSRF token when it is in the header; `None` once that is proven,
+    /// else the token that the body has to bring.
+    pub fn token_still_to_prove(&self, req: &HttpRequest) -> Result<Option<String>> {
+        if self.by_token {
+            return Ok(None);
+        }
+        csrf::check_origin(req, &parts(req)?.config.public_url)?;
+        let expected = session::csrf_token(&self.session);
+        match csrf::in_header(req.headers()) {
+            Some(given) => csrf::check_token(given, &expected).map(|()| None),
+            None => Ok(Some(expected)),
+        }
     }
 }
 
@@ -83,7 +119,12 @@ impl Fields {
         self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
-    async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self> {
+    /// Sets a field that was read elsewhere.
+    pub fn add(&mut self, name: String, value: String) {
+        self.0.push((name, value));
+    }
+
+    pub(super) async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self> {
         if req.headers().get(actix_web::http::header::CONTENT_TYPE).is_none() {
             return Ok(Self::default());
         }
@@ -117,6 +158,10 @@ impl FromRequest for Posted {
         let (req, mut payload) = (req.clone(), payload.take());
         Box::pin(async move {
             let by = CurrentUser::of(&req)?;
+            if by.by_token {
+                let fields = Fields::read(&req, &mut payload).await?;
+                return Ok(Self { by, fields });
+            }
             csrf::check_origin(&req, &parts(&req)?.config.public_url)?;
             let fields = Fields::read(&req, &mut payload).await?;
             fields.check(&req, &by.session)?;
@@ -163,15 +208,7 @@ impl FromRequest for Upload {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let extract = |payload: Payload| -> Result<Self> {
             let by = CurrentUser::of(req)?;
-            csrf::check_origin(req, &parts(req)?.config.public_url)?;
-            let expected = session::csrf_token(&by.session);
-            let expected_token = match csrf::in_header(req.headers()) {
-                Some(given) => {
-                    csrf::check_token(given, &expected)?;
-                    None
-                }
-                None => Some(expected),
-            };
+            let expected_token = by.token_still_to_prove(req)?;
             Ok(Self { by, multipart: Multipart::new(req.headers(), payload), expected_token })
         };
         std::future::ready(extract(payload.take()).map_err(WebError::from))
@@ -179,7 +216,7 @@ impl FromRequest for Upload {
 }
 
 /// Somebody who is signed in and writes without a form: the CSRF token is in the header, and the body, whatever
-/// it is, is still unread.
+/// it is, is still unread. Scripts with an API token need none.
 pub struct Writer(pub CurrentUser);
 
 impl FromRequest for Writer {
@@ -189,10 +226,8 @@ impl FromRequest for Writer {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let extract = || -> Result<Self> {
             let by = CurrentUser::of(req)?;
-            csrf::check_origin(req, &parts(req)?.config.public_url)?;
-            let given = csrf::in_header(req.headers()).unwrap_or_default();
-            csrf::check_token(given, &session::csrf_token(&by.session))?;
-            Ok(Self(by))
+            // A body without fields can bring no token.
+            if by.token_still_to_prove(req)?.is_some() { Err(Error::Csrf) } else { Ok(Self(by)) }
         };
         std::future::ready(extract().map_err(WebError::from))
     }

@@ -10,10 +10,13 @@ pub async fn live() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// `GET /health/ready`: 503 while the database or the storage cannot serve.
+/// `GET /health/ready`: 503 while the database or the storage cannot serve; what else is down is listed with 200.
 pub async fn ready(app: Parts) -> HttpResponse {
     match maintenance::ready(&app).await {
-        Ok(()) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"),
+        Ok(degraded) => {
+            let degraded: String = degraded.iter().map(|part| format!("degraded: {part}\n")).collect();
+            HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(format!("ready\n{degraded}"))
+        }
         Err(part) => HttpResponse::ServiceUnavailable()
             .content_type("text/plain; charset=utf-8")
             .body(format!("not ready: {part}\n")),

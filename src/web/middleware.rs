@@ -34,7 +34,7 @@ impl RootSpanBuilder for RequestSpan {
             "request",
             id,
             method = %request.method(),
-            path = ?request.path(),
+            path = ?loggable(request.path()),
             status = tracing::field::Empty,
         )
     }
@@ -47,6 +47,11 @@ impl RootSpanBuilder for RequestSpan {
         span.record("status", status.as_u16());
         span.in_scope(|| tracing::debug!("answered"));
     }
+}
+
+/// A path as the log may have it: that of a share link is its key.
+fn loggable(path: &str) -> &str {
+    if path.starts_with("/s/") { "/s/(a share link)" } else { path }
 }
 
 /// The id of a request, as the answer's header and error pages show it.

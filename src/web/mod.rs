@@ -1,6 +1,8 @@
 //! Everything that knows HTTP. A handler extracts, calls one domain function, renders.
 
+pub mod api;
 pub mod assets;
+pub mod bearer;
 mod client;
 pub mod csrf;
 pub mod error;

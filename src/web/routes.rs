@@ -9,8 +9,11 @@ use actix_web::{
 };
 
 use super::{
-    assets, health, monitor,
-    pages::{account, admin, attachments, auth, batch_form, batches, files, labels, password, trash},
+    api, assets, health, monitor,
+    pages::{
+        account, admin, attachments, auth, batch_form, batches, files, labels, password, shares, tokens,
+        trash, two_factor,
+    },
     transfer::{archive, download, preview, tus, upload},
 };
 
@@ -72,6 +75,24 @@ pub fn map() -> Map {
         .at("/uploads", |r| r.options(tus::describe).post(tus::create))
         .at("/uploads/{id}", |r| {
             r.options(tus::describe).head(tus::look).patch(tus::append).delete(tus::cancel)
+        })
+        .at("/attachments/{id}/shares", |r| r.get(shares::of_file).post(shares::share_file))
+        .at("/batches/{id}/shares", |r| r.get(shares::of_batch).post(shares::share_batch))
+        .at("/shares/{id}/revoke", |r| r.post(shares::revoke))
+        .at("/s/{token}", |r| r.get(shares::visit))
+        .at("/s/{token}/download", |r| r.post(shares::download))
+        .at("/login/second", |r| r.post(two_factor::finish))
+        .at("/account/two-factor", |r| r.get(two_factor::show).post(two_factor::begin))
+        .at("/account/two-factor/confirm", |r| r.post(two_factor::confirm))
+        .at("/account/two-factor/disable", |r| r.post(two_factor::disable))
+        .at("/account/tokens", |r| r.get(tokens::list).post(tokens::create))
+        .at("/account/tokens/{id}/revoke", |r| r.post(tokens::revoke))
+        .at("/api/docs", |r| r.get(api::description::page))
+        .at("/api/openapi.json", |r| r.get(api::description::json))
+        .at("/api/production/batches", |r| r.get(api::batches::list).post(api::batches::create))
+        .at("/api/production/batches/{id}", |r| r.get(api::batches::show))
+        .at("/api/production/attachments/{id}", |r| {
+            r.get(api::attachments::show).delete(api::attachments::delete)
         })
         .at("/api/production/batches/{id}/attachments", |r| r.post(upload::to_batch))
         .at("/api/production/attachment/{stored_name}", |r| r.get(download::by_stored_name))

@@ -11,7 +11,7 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use super::{
-    error, extract,
+    bearer, error, extract,
     middleware::{self, RequestSpan},
     routes, session,
 };
@@ -40,6 +40,7 @@ pub fn run(
     let app = Arc::clone(app);
     let server = HttpServer::new(move || {
         let for_headers = Arc::clone(&app);
+        let for_tokens = Arc::clone(&app);
         ActixApp::new()
             .app_data(Data::from(Arc::clone(&app)))
             .app_data(FormConfig::default().limit(extract::FORM_LIMIT))
@@ -51,6 +52,7 @@ pub fn run(
             .service(
                 web::scope("")
                     .wrap(from_fn(error::render))
+                    .wrap(from_fn(move |req, next| bearer::identify(Arc::clone(&for_tokens), req, next)))
                     .wrap(session::middleware(&app))
                     .configure(|config| routes::map().register(config)),
             )

@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("cli", &["app", "db", "domain", "jobs", "render", "web"]),
     ("web", &["app", "domain"]),
     ("jobs", &["app", "db", "domain"]),
-    ("app", &["db", "domain", "render", "storage"]),
+    ("app", &["db", "domain", "render", "scanner", "storage"]),
     // Use cases get the parts from `App`, and enqueue the jobs that their changes make necessary.
     ("domain", &["app", "db", "jobs", "render", "scanner", "storage"]),
     ("db", &[]),

@@ -294,7 +294,7 @@ async fn staged(app: &Arc<App>, row: &UploadRow) -> Result<Option<(Staging, Vec<
 /// After a failure: a refused upload is forgotten, any other can be resumed at once.
 async fn give_up(app: &Arc<App>, claim: Claim, error: &Error) {
     let is_over = match error {
-        Error::Refused(Refusal::StorageUnavailable { .. }) => false,
+        Error::Refused(Refusal::StorageUnavailable { .. } | Refusal::ScannerUnavailable { .. }) => false,
         // A batch in the trash is the one conflict there is.
         Error::Refused(_) | Error::Conflict { .. } => true,
         _ => false,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
-        access::Role,
+        access::{Action, Resource, Role},
         account::{self, Own, SessionFacts},
         auth,
     },
@@ -110,6 +110,7 @@ async fn page(
         current_error: problem(problems, "current"),
         password_error: problem(problems, "password"),
         min_password_chars: auth::PASSWORD_MIN_CHARS as i64,
+        can_hold_tokens: by.actor.may(Action::HoldTokens, Resource::System),
         password_set: own.user.password_set_at,
         sessions: own.sessions.into_iter().map(|facts| session_row(facts, by)).collect(),
     })

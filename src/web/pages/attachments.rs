@@ -65,6 +65,9 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
         next: reference(older),
         activity: activity(events, true),
         can_describe: may && state != FileState::Trashed,
+        can_share: by.actor.may(Action::Share, Resource::Site(file.site_id))
+            && !file.batch_trashed
+            && state != FileState::Trashed,
         can_delete: may && state != FileState::Trashed,
         can_restore: may && state == FileState::Trashed,
         batch: BatchRef { id: file.row.batch_id, number: file.batch_number },

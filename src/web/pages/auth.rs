@@ -16,7 +16,10 @@ use super::{
     },
 };
 use crate::{
-    domain::auth,
+    domain::{
+        auth::{self, SignIn},
+        two_factor,
+    },
     error::{Error, FieldError},
     web::{
         client,
@@ -64,9 +67,13 @@ pub async fn log_in(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
     let password = form.fields.text("password").to_owned().into();
     let address = client::address(&req, &app.config.trusted_proxies);
     match auth::sign_in(&app, username, password, address).await {
-        Ok(user) => {
+        Ok(SignIn::In(user)) => {
             session::begin(&req, &app, &user);
             Ok(see_other(next))
+        }
+        Ok(SignIn::HalfWay(user)) => {
+            let half = two_factor::half_way(&app, &user, &session::csrf_token(&form.session))?;
+            render(&super::two_factor::second(&req, half, next, None))
         }
         Err(Error::Unauthenticated) => {
             let message = GateMessage {
@@ -107,7 +114,7 @@ fn login(req: &HttpRequest, next: &str, username: &str, message: Option<GateMess
 }
 
 /// A path on this server, or the start: a link must not lead away after signing in.
-fn local_path(next: &str) -> &str {
+pub(super) fn local_path(next: &str) -> &str {
     let is_local = next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains(['\\', '\r', '\n', '\t'])

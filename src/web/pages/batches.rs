@@ -89,6 +89,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
         empty: filters.without_files,
         sort: sort(filters.order),
         after: query::parse_cursor(query.cursor.as_deref())?,
+        limit: None,
     };
     let is_first_page = wanted.after.is_none();
     let list = batches::list(&app, &by.actor, wanted).await?;

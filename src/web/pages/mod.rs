@@ -11,7 +11,10 @@ pub mod labels;
 pub mod password;
 mod preview;
 mod search;
+pub mod shares;
+pub mod tokens;
 pub mod trash;
+pub mod two_factor;
 pub mod view;
 
 use actix_session::SessionExt;
@@ -30,7 +33,12 @@ use super::{
 use crate::domain::{access::Role, audit::EventRow};
 
 /// The frame of a page for somebody who is signed in.
-fn frame(req: &HttpRequest, by: &CurrentUser, title: impl Into<String>, here: Place) -> Frame {
+pub(in crate::web) fn frame(
+    req: &HttpRequest,
+    by: &CurrentUser,
+    title: impl Into<String>,
+    here: Place,
+) -> Frame {
     let banner = req.app_data::<Parts>().and_then(|app| app.store.trouble()).map(|text| Banner {
         title: "No file can be stored right now".to_owned(),
         text: format!("{text} What you upload is refused and stays on your device."),
@@ -94,7 +102,7 @@ fn theme(req: &HttpRequest) -> Option<Theme> {
     }
 }
 
-fn render(page: &impl Template) -> WebResult {
+pub(in crate::web) fn render(page: &impl Template) -> WebResult {
     render_as(StatusCode::OK, page)
 }
 
@@ -155,6 +163,11 @@ fn act(action: &str) -> Option<Act> {
         "attachment.found" => Act::FileFound,
         "attachment.edit" => Act::FileDescribed,
         "batch.archive" => Act::ArchiveTaken,
+        "share.create" => Act::Shared,
+        "share.download" => Act::ShareUsed,
+        "share.refused" => Act::ShareRefused,
+        "share.revoke" => Act::ShareEnded,
+        "attachment.infected" => Act::FileInfected,
         _ => return None,
     })
 }

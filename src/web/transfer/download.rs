@@ -11,6 +11,7 @@ use super::{body::FileBody, disposition};
 use crate::{
     domain::attachments::{self, AttachmentRow, Name, Opened},
     web::{
+        api::types::ErrorBody,
         error::WebResult,
         extract::{self, CurrentUser, Parts},
     },
@@ -26,7 +27,26 @@ pub async fn original(req: HttpRequest, app: Parts, by: CurrentUser, path: web::
     Ok(answer(&req, opened, "attachment"))
 }
 
-/// `GET /api/production/attachment/{stored_name}`
+/// The bytes of a file
+///
+/// With ranges and conditions (RFC 9110); the entity tag is the file's SHA-256.
+#[utoipa::path(
+    get,
+    path = "/api/production/attachment/{stored_name}",
+    tag = "attachments",
+    params(("stored_name" = String, Path, description = "`stored_name` of the file")),
+    responses(
+        (status = 200, description = "The bytes", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 206, description = "The part that was asked for", content_type = "application/octet-stream",
+            body = Vec<u8>),
+        (status = 304, description = "You have it already"),
+        (status = 401, description = "No token, or one that does not count", body = ErrorBody),
+        (status = 404, description = "Not there, or not for you", body = ErrorBody),
+        (status = 409, description = "Its bytes are lost or damaged", body = ErrorBody),
+        (status = 412, description = "It is not what you hold"),
+        (status = 416, description = "There is no such part"),
+    )
+)]
 pub async fn by_stored_name(
     req: HttpRequest,
     app: Parts,
@@ -38,7 +58,7 @@ pub async fn by_stored_name(
 }
 
 /// An opened file, whole or in part; `kind` is `attachment`, or `inline` for what is shown in place.
-pub(super) fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
+pub fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
     let Opened { row, file, first } = opened;
     let size = row.size_bytes as u64;
     let etag = EntityTag::new_strong(hex::encode(&row.sha256));

@@ -6,7 +6,6 @@ use std::time::Duration;
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use futures_util::TryStreamExt;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
@@ -15,6 +14,7 @@ use crate::{
     domain::{attachments::Found, intake::Intake},
     error::{Error, Refusal, Result},
     web::{
+        api::types::{Attachment, ErrorBody, FileResults, FilesForm},
         csrf,
         error::{WebError, WebResult, json_of, status_of, wants_json},
         extract::{self, Parts, Upload},
@@ -33,30 +33,51 @@ const IDLE: Duration = Duration::from_secs(60);
 const DRAIN_BYTES: u64 = 256 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(300);
 /// Longest value of a field that is no file.
-const FIELD_MAX: usize = 1024;
+const FIELD_MAX: usize = 64 * 1024;
 
 /// What became of one file.
-struct Outcome {
-    filename: String,
-    result: Result<Found>,
+pub struct Outcome {
+    pub filename: String,
+    pub result: Result<Found>,
 }
 
-/// `POST /batches/{id}/attachments`
+/// Store files in a batch
+#[utoipa::path(
+    post,
+    path = "/api/production/batches/{id}/attachments",
+    tag = "attachments",
+    params(("id" = String, Path, description = "The batch's id")),
+    request_body(content = FilesForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "All were stored", body = FileResults),
+        (status = 207, description = "Some were stored", body = FileResults),
+        (status = 400, description = "A form that cannot be read, or without a file", body = ErrorBody),
+        (status = 401, description = "No token, or one that does not count", body = ErrorBody),
+        (status = 403, description = "You may not store files", body = ErrorBody),
+        (status = 404, description = "Not there, or not for you", body = ErrorBody),
+        (status = 409, description = "The batch takes no files", body = ErrorBody),
+        (status = 413, description = "Too large", body = ErrorBody),
+        (status = 415, description = "Not of a type that is taken", body = ErrorBody),
+        (status = 422, description = "Empty, broken or infected", body = ErrorBody),
+        (status = 503, description = "The scanner does not answer, or too many uploads are under way", body = ErrorBody),
+        (status = 507, description = "The storage cannot be written", body = ErrorBody),
+    )
+)]
 pub async fn to_batch(req: HttpRequest, app: Parts, upload: Upload, path: web::Path<String>) -> WebResult {
     let Upload { by, multipart, expected_token } = upload;
-    let mut parts = Sent { multipart, is_over: false, drained: 0 };
+    let mut parts = Sent::new(multipart);
     let received = match extract::id(&path) {
         Ok(batch_id) => receive(&app, &by, batch_id, expected_token, &mut parts).await,
         Err(error) => Err(error),
     };
     let unread = if received.is_err() { parts.drain().await } else { Vec::new() };
-    let is_page = !wants_json(&req);
+    let is_page = !wants_json(&req) && !by.by_token;
     match received {
         Ok(outcomes) if is_page => {
             Flash::files(outcomes.into_iter().map(shown).collect()).keep(&by.session);
             Ok(see_other(format!("/batches/{path}")))
         }
-        Ok(outcomes) => Ok(json_answer(outcomes, &request_id(&req))),
+        Ok(outcomes) => Ok(json_answer(outcomes, &req)),
         // A page's form always leads back to the batch, as long as there is one to lead back to.
         Err(error @ (Error::Refused(_) | Error::Conflict { .. })) if is_page => {
             Flash::failed(error.to_string()).keep(&by.session);
@@ -111,7 +132,7 @@ async fn receive(
         let result = if outcomes.len() < MAX_FILES {
             store(intake, &filename, &mut part).await
         } else {
-            Err(malformed(format!("At most {MAX_FILES} files go into one request. Send this one again.")))
+            Err(too_many_files())
         };
         if let Err(error) = &result {
             app.metrics.refused(error.code());
@@ -129,7 +150,7 @@ async fn receive(
     }
 }
 
-async fn store(intake: &Intake, filename: &str, part: &mut Part) -> Result<Found> {
+pub async fn store(intake: &Intake, filename: &str, part: &mut Part) -> Result<Found> {
     let mut incoming = intake.file(filename)?;
     while let Some(bytes) = next_bytes(part).await? {
         incoming.write(bytes).await?;
@@ -137,9 +158,13 @@ async fn store(intake: &Intake, filename: &str, part: &mut Part) -> Result<Found
     incoming.finish().await
 }
 
+pub fn too_many_files() -> Error {
+    malformed(format!("At most {MAX_FILES} files go into one request. Send this one again."))
+}
+
 /// The name of a file that was sent to be stored; `None` for other fields, and for a file input without a
 /// choice, which sends an empty name.
-fn filename_of(field: &Field) -> Option<String> {
+pub fn filename_of(field: &Field) -> Option<String> {
     if field.name() != Some("files") {
         return None;
     }
@@ -160,7 +185,8 @@ async fn next_bytes(part: &mut Part) -> Result<Option<bytes::Bytes>> {
     }
 }
 
-async fn text(part: &mut Part) -> Result<String> {
+/// The value of a field that is no file.
+pub async fn text(part: &mut Part) -> Result<String> {
     let mut value = Vec::new();
     while let Some(bytes) = next_bytes(part).await? {
         if value.len() + bytes.len() > FIELD_MAX {
@@ -181,15 +207,15 @@ fn unreadable(error: MultipartError) -> Error {
 }
 
 /// The parts of a request, and how much of it was read for nothing.
-struct Sent {
+pub struct Sent {
     multipart: Multipart,
     is_over: bool,
     drained: u64,
 }
 
 /// One part of a request.
-struct Part {
-    field: Field,
+pub struct Part {
+    pub field: Field,
     is_over: bool,
 }
 
@@ -206,7 +232,11 @@ impl Part {
 }
 
 impl Sent {
-    async fn next(&mut self) -> Result<Option<Part>> {
+    pub fn new(multipart: Multipart) -> Self {
+        Self { multipart, is_over: false, drained: 0 }
+    }
+
+    pub async fn next(&mut self) -> Result<Option<Part>> {
         // As with a part; here, nothing can be read after an error either.
         if self.is_over {
             return Ok(None);
@@ -222,7 +252,7 @@ impl Sent {
     }
 
     /// Reads the rest of a field that is not wanted, within bounds.
-    async fn skip(&mut self, part: &mut Part) -> Result<()> {
+    pub async fn skip(&mut self, part: &mut Part) -> Result<()> {
         let deadline = Instant::now() + DRAIN_TIME;
         loop {
             match timeout_at(deadline.min(Instant::now() + IDLE), part.next()).await {
@@ -235,7 +265,7 @@ impl Sent {
     }
 
     /// Reads what is left of the request, within bounds, and returns the names of the files in it.
-    async fn drain(&mut self) -> Vec<String> {
+    pub async fn drain(&mut self) -> Vec<String> {
         let mut names = Vec::new();
         while let Ok(Some(mut part)) = self.next().await {
             if names.len() < MAX_FILES {
@@ -257,30 +287,43 @@ fn shown(outcome: Outcome) -> FileOutcome {
     FileOutcome { filename: outcome.filename, stored, message }
 }
 
-/// 201 when all were stored, 207 when some were, else the status of the first failure.
-fn json_answer(outcomes: Vec<Outcome>, request_id: &str) -> HttpResponse {
-    let first_failure = outcomes.iter().find_map(|outcome| outcome.result.as_ref().err());
-    let any_stored = outcomes.iter().any(|outcome| outcome.result.is_ok());
-    let status = match (first_failure, any_stored) {
-        (None, _) => StatusCode::CREATED,
-        (Some(_), true) => StatusCode::MULTI_STATUS,
-        (Some(error), false) => status_of(error),
-    };
-    let results: Vec<Value> = outcomes
+/// What became of all files, for programs.
+pub struct Answered {
+    /// 201 when all were stored, else 207.
+    pub status: StatusCode,
+    pub results: Vec<Value>,
+}
+
+/// An entry for each file.
+pub fn results(outcomes: Vec<Outcome>, req: &HttpRequest) -> Answered {
+    let request_id = request_id(req);
+    let all_stored = outcomes.iter().all(|outcome| outcome.result.is_ok());
+    let status = if all_stored { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
+    let results = outcomes
         .into_iter()
         .map(|Outcome { filename, result }| match result {
             Ok(found) => {
                 let status = StatusCode::CREATED.as_u16();
-                json!({ "filename": filename, "status": status, "attachment": attachment(&found) })
+                json!({ "filename": filename, "status": status, "attachment": Attachment::of(&found) })
             }
             Err(error) => {
                 let (status, error) =
-                    (status_of(&error), json_of(error.code(), &error.to_string(), request_id));
+                    (status_of(&error), json_of(error.code(), &error.to_string(), &request_id));
                 json!({ "filename": filename, "status": status.as_u16(), "error": error })
             }
         })
         .collect();
-    let mut body = json!({ "results": results });
+    Answered { status, results }
+}
+
+/// 201 when all were stored, 207 when some were, else the status of the first failure.
+fn json_answer(outcomes: Vec<Outcome>, req: &HttpRequest) -> HttpResponse {
+    let first_failure = outcomes.iter().find_map(|outcome| outcome.result.as_ref().err());
+    let first_status = first_failure.map(status_of);
+    let any_stored = outcomes.iter().any(|outcome| outcome.result.is_ok());
+    let answered = results(outcomes, req);
+    let status = first_status.filter(|_| !any_stored).unwrap_or(answered.status);
+    let mut body = json!({ "results": answered.results });
     // A client that only looks for the contract's error object finds the first one there.
     if let (false, Some(error)) = (any_stored, body["results"][0].get("error").cloned()) {
         body["error"] = error;
@@ -297,29 +340,4 @@ fn json_refusal(error: &Error, filenames: Vec<String>, request_id: &str) -> Http
         .map(|filename| json!({ "filename": filename, "status": status.as_u16(), "error": reason }))
         .collect();
     HttpResponse::build(status).json(json!({ "error": reason, "results": results }))
-}
-
-/// An attachment as the contract describes it.
-fn attachment(found: &Found) -> Value {
-    let row = &found.row;
-    json!({
-        "id": row.id,
-        "batch_id": row.batch_id,
-        "filename": row.original_name,
-        "stored_name": row.stored_name,
-        "content_type": row.content_type,
-        "size": row.size_bytes,
-        "sha256": hex::encode(&row.sha256),
-        "uploaded_by": found.uploader,
-        "uploaded_at": row.uploaded_at,
-        "scan": row.scan,
-        "copies": { "local": found.local.as_deref().unwrap_or("none"), "cloud": "none" },
-        "url": format!("/api/production/attachment/{}", encoded(&row.stored_name)),
-    })
-}
-
-/// A name as one segment of an address (RFC 3986): all but the unreserved characters are encoded.
-fn encoded(name: &str) -> String {
-    const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    utf8_percent_encode(name, SEGMENT).to_string()
 }

@@ -100,6 +100,9 @@ fn only_these_columns_may_be_null() {
           WHERE table_schema = 'public' AND is_nullable = 'YES' ORDER BY 1",
     );
     let expected = [
+        "api_tokens.last_used_at",
+        "api_tokens.revoked_at",
+        "api_tokens.site_id",
         "attachment_copies.verified_at",
         "attachments.height",
         "attachments.trashed_at",
@@ -120,6 +123,11 @@ fn only_these_columns_may_be_null() {
         "previews.height",
         "previews.pages",
         "previews.width",
+        "share_links.attachment_id",
+        "share_links.max_downloads",
+        "share_links.password_hash",
+        "share_links.revoked_at",
+        "two_factors.enabled_at",
         "uploads.attachment_id",
         "uploads.lease",
         "uploads.lease_until",

@@ -2,6 +2,7 @@
 
 mod answer;
 mod app;
+pub mod clamd;
 mod client;
 mod multipart;
 mod postgres;

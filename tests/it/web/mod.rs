@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod api;
 mod archives;
 mod attachments;
 mod auth;
@@ -20,9 +21,13 @@ mod people;
 mod people_list;
 mod previews;
 mod refusals;
+mod scanning;
 mod session;
+mod shares;
 mod sites;
+mod tokens;
 mod tus;
+mod two_factor;
 mod uploads;
 
 use reqwest::{
@@ -35,7 +40,8 @@ use uuid::Uuid;
 use crate::support::{Client, Multipart, TestApp, Tus, samples};
 
 /// Addresses that a stranger may use.
-const FOR_STRANGERS: [&str; 4] = ["/login", "/logout", "/password", "/setup"];
+const FOR_STRANGERS: [&str; 7] =
+    ["/login", "/login/second", "/logout", "/password", "/setup", "/s/{token}", "/s/{token}/download"];
 
 /// Bytes of the upload that a target has, none of them sent.
 const UPLOAD: usize = 100;
@@ -78,6 +84,10 @@ struct Target {
     person: String,
     session: String,
     upload: String,
+    token: String,
+    /// A share link of the file: its id, and what is behind `/s/`.
+    share: String,
+    share_token: String,
 }
 
 impl Target {
@@ -98,14 +108,28 @@ impl Target {
         ));
         let upload = Tus::of(by).await.create(&batch, "slip.pdf", UPLOAD).await;
         let upload = upload["/uploads/".len()..].to_owned();
+        let (id, stored_name) = (text("id"), text("stored_name"));
+        let living = "SELECT id FROM api_tokens WHERE revoked_at IS NULL LIMIT 1";
+        if app.value(living) == "null" {
+            let token = [("name", "script"), ("scope", "read"), ("days", "30")];
+            by.post_form("/account/tokens", &token).await.is(201);
+        }
+        let token = app.value(living);
+        let link = [("expires_in_hours", "24")];
+        let made = by.post_for_json(&format!("/attachments/{id}/shares"), &link).await.is(201).json();
+        let share = made["share"]["id"].as_str().unwrap().to_owned();
+        let share_token = made["share"]["url"].as_str().unwrap().rsplit_once("/s/").unwrap().1.to_owned();
         Self {
             site,
             batch,
-            file: text("id"),
-            stored_name: text("stored_name"),
+            file: id,
+            stored_name,
             person: person.to_string(),
             session: session.to_string(),
             upload,
+            token,
+            share,
+            share_token,
         }
     }
 
@@ -113,19 +137,38 @@ impl Target {
     fn nothing(&self) -> Self {
         let id = || Uuid::new_v4().to_string();
         let stored_name = format!("{}_slip.pdf", Uuid::new_v4());
-        Self { site: id(), batch: id(), file: id(), stored_name, person: id(), session: id(), upload: id() }
+        let share_token = Uuid::new_v4().simple().to_string();
+        Self {
+            site: id(),
+            batch: id(),
+            file: id(),
+            stored_name,
+            person: id(),
+            session: id(),
+            upload: id(),
+            token: id(),
+            share: id(),
+            share_token,
+        }
     }
 
     fn address(&self, pattern: &str) -> String {
         let ids = [
             ("/attachments/", &self.file),
+            ("/api/production/attachments/", &self.file),
             ("/account/sessions/", &self.session),
+            ("/account/tokens/", &self.token),
+            ("/shares/", &self.share),
             ("/uploads/", &self.upload),
             ("/admin/users/", &self.person),
             ("/admin/sites/", &self.site),
         ];
         let id = ids.iter().find(|(begin, _)| pattern.starts_with(begin)).map_or(&self.batch, |(_, id)| *id);
-        pattern.replace("{id}", id).replace("{stored_name}", &self.stored_name).replace("{n}", "1")
+        pattern
+            .replace("{id}", id)
+            .replace("{stored_name}", &self.stored_name)
+            .replace("{token}", &self.share_token)
+            .replace("{n}", "1")
     }
 
     /// A well-formed write to any address, with the given token in its form.

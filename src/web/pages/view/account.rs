@@ -18,6 +18,7 @@ pub struct AccountPage {
     pub current_error: Option<String>,
     pub password_error: Option<String>,
     pub min_password_chars: i64,
+    pub can_hold_tokens: bool,
     pub password_set: Option<DateTime<Utc>>,
     pub sessions: Vec<SessionRow>,
 }

@@ -46,6 +46,11 @@ pub enum Act {
     FileFound,
     FileDescribed,
     ArchiveTaken,
+    FileInfected,
+    Shared,
+    ShareUsed,
+    ShareRefused,
+    ShareEnded,
 }
 
 impl Activity {
@@ -58,8 +63,11 @@ impl Activity {
             Act::BatchTrashed | Act::FileTrashed => "trash",
             Act::BatchRestored | Act::FileRestored => "undo",
             Act::FileAdded => "upload",
-            Act::FileMissing => "alert",
+            Act::FileMissing | Act::FileInfected => "alert",
             Act::FileFound => "check",
+            Act::Shared | Act::ShareUsed => "link",
+            Act::ShareRefused => "lock",
+            Act::ShareEnded => "x",
             Act::FileViewed => "eye",
             Act::FileDownloaded | Act::ArchiveTaken => "download",
             Act::FileDescribed => "tag",
@@ -84,6 +92,11 @@ impl Activity {
             Act::FileFound => "found again",
             Act::FileDescribed => "changed kind or note of",
             Act::ArchiveTaken => "took the ZIP",
+            Act::Shared => "made a share link to",
+            Act::ShareUsed => "downloaded, by a share link,",
+            Act::ShareRefused => "gave a wrong password for the share link to",
+            Act::ShareEnded => "ended a share link to",
+            Act::FileInfected => "was refused, because of malware,",
         }
     }
 

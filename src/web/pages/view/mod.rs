@@ -12,6 +12,10 @@
 //! | [`admin`], [`people`], [`sites`] | the admin's pages: their tabs, people, sites |
 //! | [`batches`] | the list, one batch, the form for a new or changed batch |
 //! | [`attachments`] | the viewer of one file |
+//! | [`shares`] | share links, for those who make and those who get them |
+//! | [`tokens`] | own API tokens |
+//! | [`api`] | the description of the JSON API |
+//! | [`two_factor`] | the code from an app |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
 //! | [`labels`] | printable labels |
@@ -20,6 +24,7 @@
 pub mod account;
 pub mod activity;
 pub mod admin;
+pub mod api;
 pub mod attachments;
 pub mod auth;
 pub mod batches;
@@ -35,5 +40,8 @@ pub mod people;
 pub mod preview;
 pub mod receipt;
 pub mod search;
+pub mod shares;
 pub mod sites;
+pub mod tokens;
 pub mod trash;
+pub mod two_factor;

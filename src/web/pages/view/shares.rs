@@ -1,0 +1,97 @@
+//! Share links: the list with the form for a new one, and what a visitor sees.
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{form::Field, format, frame::Frame};
+
+#[derive(Template)]
+#[template(path = "shares/list.html")]
+pub struct SharesPage {
+    pub frame: Frame,
+    /// The page of what is shared.
+    pub back: String,
+    pub batch_number: String,
+    pub batch_url: String,
+    /// `None`: the whole batch.
+    pub filename: Option<String>,
+    /// Where the form posts to.
+    pub action_url: String,
+    /// A link that was just made: shown this once.
+    pub made: Option<String>,
+    pub shares: Vec<ShareLine>,
+    pub hours: Field,
+    pub password_error: Option<String>,
+    pub max_downloads: Field,
+}
+
+pub struct ShareLine {
+    pub id: Uuid,
+    pub maker: String,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    /// Expired or used up.
+    pub is_over: bool,
+    pub has_password: bool,
+    pub downloads: i64,
+    pub max_downloads: Option<i64>,
+}
+
+impl ShareLine {
+    /// Where its button posts to.
+    pub fn revoke_path(&self) -> String {
+        format!("/shares/{}/revoke", self.id)
+    }
+
+    /// "3 of 10 downloads"
+    pub fn used_text(&self) -> String {
+        match self.max_downloads {
+            Some(max) => format!("{} of {}", self.downloads, format::count(max, "download", "downloads")),
+            None => format::count(self.downloads, "download", "downloads"),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "shares/visit.html")]
+pub struct VisitPage {
+    pub frame: Frame,
+    /// Where each download posts to.
+    pub action_url: String,
+    pub sender: String,
+    pub batch_number: String,
+    pub is_batch: bool,
+    /// None before the password.
+    pub files: Vec<VisitFile>,
+    pub expires_at: DateTime<Utc>,
+    pub downloads_left: Option<i64>,
+    pub needs_password: bool,
+    /// The password that has been proven, for the downloads that follow.
+    pub password: String,
+    pub password_error: Option<String>,
+}
+
+pub struct VisitFile {
+    pub id: Uuid,
+    pub filename: String,
+    pub bytes: i64,
+}
+
+impl VisitPage {
+    pub fn left_text(&self) -> Option<String> {
+        self.downloads_left.map(|left| format!("{} left", format::count(left, "download", "downloads")))
+    }
+
+    pub fn what(&self) -> String {
+        match (self.is_batch, self.files.as_slice()) {
+            (true, []) => format!("Files of batch {}", self.batch_number),
+            (true, files) => format!(
+                "{} of batch {}",
+                format::count(files.len() as i64, "file", "files"),
+                self.batch_number
+            ),
+            (false, _) => "One file".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Two-factor: own, and the second step of signing in.
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+
+use super::{auth::GateMessage, form::Field, format, frame::Frame};
+
+#[derive(Template)]
+#[template(path = "account/two_factor.html")]
+pub struct TwoFactorPage {
+    pub frame: Frame,
+    pub stand: Stand,
+    pub code: Field,
+    pub password_error: Option<String>,
+}
+
+/// Where somebody stands.
+pub enum Stand {
+    Off,
+    Enrolling(Enrol),
+    /// Just turned on: the recovery codes, shown this once.
+    Codes(Vec<String>),
+    On {
+        since: DateTime<Utc>,
+        codes_left: i64,
+    },
+}
+
+pub struct Enrol {
+    /// To type in, in base 32.
+    pub secret: String,
+    /// An SVG of our own making.
+    pub qr: String,
+}
+
+impl TwoFactorPage {
+    pub fn is_off(&self) -> bool {
+        matches!(self.stand, Stand::Off)
+    }
+
+    pub fn enrol(&self) -> Option<&Enrol> {
+        match &self.stand {
+            Stand::Enrolling(enrol) => Some(enrol),
+            _ => None,
+        }
+    }
+
+    pub fn codes(&self) -> &[String] {
+        match &self.stand {
+            Stand::Codes(codes) => codes,
+            _ => &[],
+        }
+    }
+
+    /// "On since 2026-11-24, 9 recovery codes left"
+    pub fn on_text(&self) -> Option<String> {
+        match self.stand {
+            Stand::On { since, codes_left } => Some(format!(
+                "On since {}, {} left",
+                format::date(since),
+                format::count(codes_left, "recovery code", "recovery codes")
+            )),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "auth/second.html")]
+pub struct SecondPage {
+    pub frame: Frame,
+    /// Proof of the password, sent back with the code.
+    pub half: String,
+    pub next: String,
+    pub message: Option<GateMessage>,
+}
