@@ -170,7 +170,7 @@ pub(super) fn is_on(conn: &mut PgConnection, user: Uuid) -> Result<bool> {
     Ok(db::two_factor::find(conn, user)?.is_some_and(|factor| factor.enabled_at.is_some()))
 }
 
-/// Proof that somebody gave the right password a moment ago, good for [`HALF_WAY`], for this browser (its CSRF
+/// Proof that somebody gave the right password a moment ago, good for `HALF_WAY`, for this browser (its CSRF
 /// token) and as long as the password stays.
 ///
 /// # Errors
