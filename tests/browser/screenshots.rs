@@ -3,6 +3,8 @@
 
 #[expect(dead_code, reason = "it has what the browser tests need, too")]
 mod harness;
+#[expect(dead_code, reason = "it has what the browser tests need, too")]
+mod samples;
 
 use std::{fs, path::Path};
 
@@ -39,6 +41,7 @@ async fn main() {
     browser.open(&batch).await;
     let file = href(&browser, "main a[href^='/attachments/']:has([title^='IMG'])").await;
     total += take(&browser, &folder, "file", &file).await;
+    total += take_upload(&browser, &folder, &stillage).await;
     total += take(&browser, &folder, "new-batch", &format!("{base}/batches/new")).await;
     total += take(&browser, &folder, "trash", &format!("{base}/trash")).await;
     browser.driver.clone().quit().await.unwrap();
@@ -52,11 +55,46 @@ async fn href(browser: &Browser, css: &str) -> String {
 
 /// Takes a page on every screen in both themes and returns the size of the pictures.
 async fn take(browser: &Browser, folder: &Path, name: &str, url: &str) -> usize {
+    shoot(browser, folder, name, Some(url)).await
+}
+
+/// Files on their way over a slow line, beside some that are stored and some that cannot be taken.
+async fn take_upload(browser: &Browser, folder: &Path, stillage: &Stillage) -> usize {
+    browser.open(&format!("{}/batches?status=open", stillage.base)).await;
+    let batch = href(browser, "main a.row-a").await;
+    browser.open(&batch).await;
+    let files = stillage.folder.path();
+    let mut paths: Vec<_> = samples::good(files).into_iter().map(|file| file.path).collect();
+    paths.extend(samples::bad(files).into_iter().map(|(file, _)| file.path));
+    choose(browser, &paths).await;
+    browser.sees("3 stored").await;
+    let slow = json!({ "offline": false, "latency": 50, "downloadThroughput": -1, "uploadThroughput": 8192 });
+    browser.driver.cdp().send_raw("Network.emulateNetworkConditions", slow).await.unwrap();
+    let record = files.join("Batch record, signed.pdf");
+    fs::write(&record, [b"%PDF-1.7\n".to_vec(), vec![b' '; 900 * 1024]].concat()).unwrap();
+    choose(browser, &[record]).await;
+    browser.sees("Batch record").await;
+    let total = shoot(browser, folder, "upload", None).await;
+    let fast = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    browser.driver.cdp().send_raw("Network.emulateNetworkConditions", fast).await.unwrap();
+    browser.sees("4 stored").await;
+    total
+}
+
+async fn choose(browser: &Browser, paths: &[std::path::PathBuf]) {
+    let paths: Vec<&str> = paths.iter().map(|path| path.to_str().unwrap()).collect();
+    browser.find("input[type=file][name=files]").await.send_keys(paths.join("\n")).await.unwrap();
+}
+
+/// Takes what the browser shows, after opening `url` for each picture if there is one.
+async fn shoot(browser: &Browser, folder: &Path, name: &str, url: Option<&str>) -> usize {
     let mut total = 0;
     for screen in SCREENS {
         for theme in ["light", "dark"] {
             browser.dress(screen, theme).await;
-            browser.open(url).await;
+            if let Some(url) = url {
+                browser.open(url).await;
+            }
             let parameters = json!({ "format": "webp", "quality": 75 });
             let shot = browser.driver.cdp().send_raw("Page.captureScreenshot", parameters).await.unwrap();
             let bytes = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
