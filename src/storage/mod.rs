@@ -1,23 +1,36 @@
-//! Where bytes live. The store knows names and bytes, nothing of batches or people.
+//! Where bytes live: a folder ([`LocalStore`]) and, if there is one, a bucket ([`ObjectStorage`]), both of them
+//! a [`Home`]. They know names and bytes, nothing of batches or people.
 //!
 //! ```text
 //! UPLOAD_STORAGE_PATH/
 //!   .stillage-store      the marker: which database this folder belongs to
 //!   .staging/            uploads on their way in; each is locked by the process that writes it
 //!   batches/             published files, `{uuid}_{name}`, never overwritten
-//!   .trash/              published files that nobody knew, moved aside by the reconciler
+//!   .trash/              published files that nobody knew or that were damaged, moved aside
+//!   .cache/              files that are at home in the bucket, kept for the next reader
 //! ```
 //!
-//! All of it is on one filesystem, so that publishing is a rename.
+//! In the bucket a file's key is `batches/{uuid}_{name}`, too.
+//!
+//! All of the folder is on one filesystem, so that publishing is a rename.
 
+mod cache;
 mod dir_sync;
+mod explain;
+mod home;
 pub mod key;
 mod local;
+mod local_home;
 mod marker;
+mod object;
+mod object_put;
 mod staging;
 
+pub use home::{ByteStream, Held, Home, Identity, Placing, bytes_of, identity_of};
 pub use local::{Found, LocalStore, Published};
+pub use local_home::{spool, stream_file};
 pub use marker::{MARKER_FILE, MarkerPolicy};
+pub use object::ObjectStorage;
 pub use staging::{Staged, Staging};
 
 /// Why the store did not do what it was asked.
@@ -28,6 +41,15 @@ pub enum StorageError {
     ReadOnly(String),
     #[error("the disk is full")]
     Full,
+    /// Bytes are not what they should be.
+    #[error("the bytes do not have the SHA-256 and size that they should have")]
+    Mismatch,
+    /// Other bytes stand under the name.
+    #[error("another file has this name already")]
+    Taken,
+    /// The bucket failed; one line for whoever can mend it.
+    #[error("{0}")]
+    Cloud(String),
     #[error("storage failed to {doing}: {source}")]
     Io { doing: &'static str, source: std::io::Error },
 }
