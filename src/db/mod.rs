@@ -6,6 +6,8 @@ pub mod audit;
 pub mod batch_list;
 pub mod batches;
 pub mod bulk;
+pub mod copies;
+pub mod copy_figures;
 pub mod embedded;
 pub mod jobs;
 pub mod migrate;

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
+use diesel::PgConnection;
 use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::{Job, schedule};
 use crate::{
     app::App,
     db::{self, jobs::JobRow},
+    domain::copies,
     error::{Error, Result},
 };
 
@@ -26,6 +28,18 @@ const SCHEDULE: Duration = Duration::from_secs(15);
 const RETRY_BASE: Duration = Duration::from_secs(10);
 const RETRY_MAX: Duration = Duration::from_secs(3600);
 
+/// Jobs about copies that run at once.
+const COPIES_AT_ONCE: usize = 4;
+
+/// What a loop takes from the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// Jobs about copies, which wait for disks and networks.
+    Copies,
+    /// All others.
+    Rest,
+}
+
 /// The running worker of this process.
 pub struct Worker {
     stop: watch::Sender<bool>,
@@ -35,17 +49,19 @@ pub struct Worker {
 impl Worker {
     pub fn start(app: &Arc<App>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let loops = vec![
-            tokio::spawn(work(Arc::clone(app), stopped.clone())),
-            tokio::spawn(keep_schedule(Arc::clone(app), stopped)),
-        ];
+        let copies = std::iter::repeat_n(Lane::Copies, COPIES_AT_ONCE);
+        let mut loops: Vec<_> = std::iter::once(Lane::Rest)
+            .chain(copies)
+            .map(|lane| tokio::spawn(work(Arc::clone(app), lane, stopped.clone())))
+            .collect();
+        loops.push(tokio::spawn(keep_schedule(Arc::clone(app), stopped)));
         Self { stop, loops }
     }
 
     /// Lets the job in hand end, up to `limit`; what does not end in time is taken up by the next worker when
     /// its lease runs out.
     pub async fn stop(self, limit: Duration) {
-        // An error only says that both loops ended before.
+        // An error only says that all loops ended before.
         let _ = self.stop.send(true);
         for handle in self.loops {
             let abort = handle.abort_handle();
@@ -66,10 +82,10 @@ async fn keep_schedule(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn work(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+async fn work(app: Arc<App>, lane: Lane, mut stopped: watch::Receiver<bool>) {
     let worker = Uuid::now_v7();
     while !*stopped.borrow() {
-        match run_next(&app, worker).await {
+        match run_next(&app, lane, worker).await {
             Ok(true) => {}
             Ok(false) => wait(POLL, &mut stopped).await,
             Err(error) => {
@@ -88,9 +104,16 @@ async fn wait(pause: Duration, stopped: &mut watch::Receiver<bool>) {
 }
 
 /// Runs the job that is due first; `false` when none is.
-async fn run_next(app: &Arc<App>, worker: Uuid) -> Result<bool> {
+async fn run_next(app: &Arc<App>, lane: Lane, worker: Uuid) -> Result<bool> {
     let now = app.clock.now();
-    let Some(row) = app.db.run(move |conn| db::jobs::claim(conn, worker, now, now + LEASE)).await? else {
+    let claim = move |conn: &mut PgConnection| match lane {
+        Lane::Rest => db::jobs::claim(conn, worker, now, now + LEASE),
+        Lane::Copies => {
+            let paused = copies::are_paused(conn)?;
+            db::jobs::claim_copy(conn, worker, now, now + LEASE, paused)
+        }
+    };
+    let Some(row) = app.db.run(claim).await? else {
         return Ok(false);
     };
     let id = row.id;
@@ -107,6 +130,11 @@ async fn run_next(app: &Arc<App>, worker: Uuid) -> Result<bool> {
             app.metrics.job_ended(&row.kind, if retry_at.is_some() { "retried" } else { "dead" });
             let message = format!("{error:#?}");
             app.db.run(move |conn| db::jobs::fail(conn, id, worker, &message, retry_at, now)).await?;
+            if retry_at.is_none()
+                && let Ok(job) = serde_json::from_value::<Job>(row.payload)
+            {
+                job.give_up(app).await?;
+            }
         }
     }
     Ok(true)
