@@ -15,7 +15,7 @@ use crate::{
     domain::{auth::Passwords, sites, slots::Slots, throttle::Throttle},
     error::{Error, Result},
     metrics::Metrics,
-    storage::{LocalStore, MarkerPolicy},
+    storage::{LocalStore, MarkerPolicy, ObjectStorage},
 };
 
 /// Connections that one process keeps at most.
@@ -26,6 +26,8 @@ pub struct App {
     pub config: Config,
     pub db: Db,
     pub store: Arc<LocalStore>,
+    /// The bucket, when cloud storage is on.
+    pub cloud: Option<Arc<ObjectStorage>>,
     pub clock: Clock,
     pub passwords: Passwords,
     pub throttle: Throttle,
@@ -70,17 +72,22 @@ impl App {
             hex::encode(rand::random::<[u8; 64]>())
         })?;
         sites::ensure_default(&mut conn, &clock)?;
-        let policy = if db::attachments::any(&mut conn)? {
+        let policy = if db::copies::any_local(&mut conn)? {
             MarkerPolicy::Require
         } else {
             MarkerPolicy::CreateIfMissing
         };
         let store =
             LocalStore::open(&config.upload_storage_path, store_id, policy).map_err(Error::internal)?;
+        let cloud = match &config.cloud {
+            Some(cloud) => Some(ObjectStorage::new(&cloud.bucket, cloud.patience).map_err(Error::internal)?),
+            None => None,
+        };
         Ok(Arc::new(Self {
             config,
             db,
             store: Arc::new(store),
+            cloud: cloud.map(Arc::new),
             clock,
             passwords: Passwords::new(),
             throttle: Throttle::new(),

@@ -4,8 +4,11 @@
 mod bench_data;
 mod config;
 mod migrate;
+mod move_storage;
 mod serve;
+mod sync;
 mod user;
+mod verify;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -35,6 +38,13 @@ enum Command {
     /// Manage accounts.
     #[command(subcommand)]
     User(user::Command),
+    /// Read copies again and check their SHA-256.
+    Verify(verify::Args),
+    /// Copy to the bucket what has no copy there.
+    Sync(sync::Args),
+    /// Manage the homes of files.
+    #[command(subcommand)]
+    Storage(move_storage::Command),
     /// Add synthetic batches and small files, for measuring.
     BenchData(bench_data::Args),
 }
@@ -73,6 +83,9 @@ fn run(command: Command) -> anyhow::Result<Finding> {
         Command::Config(args) => config::run(&config, &args),
         Command::Migrate(args) => migrate::run(config, &args),
         Command::User(command) => user::run(config, command),
+        Command::Verify(args) => verify::run(config, args),
+        Command::Sync(args) => sync::run(config, &args),
+        Command::Storage(command) => move_storage::run(config, command),
         Command::BenchData(args) => bench_data::run(config, &args),
     }
 }
@@ -86,6 +99,16 @@ fn one_line(error: &anyhow::Error) -> String {
         }
     }
     causes.join(": ").replace('\n', " ")
+}
+
+/// A progress bar of unknown length; on anything but a terminal it shows nothing.
+fn bar(template: &str) -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template(template);
+    let bar = indicatif::ProgressBar::new(0);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }
 
 /// The app for a command that ends.

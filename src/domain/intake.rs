@@ -5,7 +5,6 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -16,18 +15,22 @@ use super::{
     audit::{self, Subject},
     batches,
     content::{self, Type},
+    copies,
+    placed::Placed,
     slots::Slot,
 };
 use crate::{
     app::App,
-    blocking, config,
+    blocking,
+    clock::Clock,
+    config::{self, StorageMode},
     db::{
         self,
         attachments::{AttachmentRow, Found},
         batches::Change,
     },
     error::{Error, Refusal, Result},
-    storage::{Published, Staged, Staging, StorageError, key},
+    storage::{Staged, Staging, StorageError, key},
 };
 
 /// How many bytes gather before they go to a blocking thread together: large enough that the hop costs
@@ -162,15 +165,23 @@ impl Incoming<'_> {
         let stored_name = key::stored_name(Uuid::new_v4(), &filename);
 
         let app = Arc::clone(&intake.app);
-        let name = stored_name.clone();
-        let (whole, published) = blocking::run(move || {
+        let check = move || {
             let staged = append(&app, staging, &gathered)?.finish().map_err(refuse)?;
             let pixels = kind.check_whole(staged.open().map_err(refuse)?)?;
-            let whole = Whole::of(&staged, pixels);
-            let published = app.store.publish(staged, &name).map_err(refuse)?;
-            Ok((whole, published))
-        })
-        .await?;
+            Ok((Whole::of(&staged, pixels), staged))
+        };
+        let app = Arc::clone(&intake.app);
+        let name = stored_name.clone();
+        let (whole, placed) = if app.config.storage_mode == StorageMode::Cloud {
+            let (whole, staged) = blocking::run(check).await?;
+            (whole, Placed::in_bucket(&app, staged, name).await?)
+        } else {
+            let publish = move || {
+                let (whole, staged) = check()?;
+                Ok((whole, Placed::Local(app.store.publish(staged, &name).map_err(refuse)?)))
+            };
+            blocking::run(publish).await?
+        };
 
         let row = AttachmentRow {
             id,
@@ -189,7 +200,7 @@ impl Incoming<'_> {
             trashed_at: None,
             trashed_by: None,
         };
-        record(&intake.app, &intake.actor, row, published).await
+        record(&intake.app, &intake.actor, row, placed).await
     }
 }
 
@@ -223,12 +234,15 @@ fn append(app: &App, staging: Option<Staging>, chunks: &[Bytes]) -> Result<Stagi
 }
 
 /// What a storage failure means to whoever uploads. The details go to the log.
-fn refuse(error: StorageError) -> Error {
+pub(super) fn refuse(error: StorageError) -> Error {
     tracing::error!(%error, "an upload was not stored");
     let reason = match error {
         StorageError::ReadOnly(reason) => reason.into(),
         StorageError::Full => "The disk of the server is full.".into(),
-        StorageError::Io { .. } => "The disk of the server failed.".into(),
+        StorageError::Cloud(_) => "The cloud storage does not take files right now.".into(),
+        StorageError::Io { .. } | StorageError::Mismatch | StorageError::Taken => {
+            "The disk of the server failed.".into()
+        }
     };
     Refusal::StorageUnavailable { reason }.into()
 }
@@ -242,38 +256,40 @@ enum Outcome {
     Unknown(Error),
 }
 
-/// Records a published file, or takes it back.
-async fn record(app: &App, actor: &Actor, row: AttachmentRow, published: Published) -> Result<Found> {
+/// Records a file that is in its home, or takes it back.
+async fn record(app: &Arc<App>, actor: &Actor, row: AttachmentRow, placed: Placed) -> Result<Found> {
     let id = row.id;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    let outcome = app.db.run(move |conn| Ok(commit(conn, &actor, &row, now))).await;
+    let (actor, clock, mode) = (actor.clone(), app.clock.clone(), app.config.storage_mode);
+    let outcome = app.db.run(move |conn| Ok(commit(conn, &actor, &row, &clock, mode))).await;
     match outcome {
         Ok(Outcome::Committed(found)) => {
-            published.confirm();
+            placed.confirm(app).await;
             app.metrics.stored(found.row.size_bytes as u64);
             Ok(*found)
         }
         Ok(Outcome::RolledBack(error)) | Err(error) => {
-            blocking::run(move || {
-                published.take_back();
-                Ok(())
-            })
-            .await?;
+            placed.take_back(app).await?;
             Err(error)
         }
         Ok(Outcome::Unknown(error)) => {
             // In doubt the file stays: if no row names it, the reconciler moves it aside later.
-            published.confirm();
+            placed.confirm(app).await;
             settle(app, id).await.ok_or(error)
         }
     }
 }
 
-fn commit(conn: &mut PgConnection, actor: &Actor, row: &AttachmentRow, now: DateTime<Utc>) -> Outcome {
-    let mut ready = false;
+fn commit(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    row: &AttachmentRow,
+    clock: &Clock,
+    mode: StorageMode,
+) -> Outcome {
+    let (mut ready, now) = (false, clock.now());
     let result = conn.transaction(|conn| {
         db::attachments::insert(conn, row)?;
-        db::attachments::set_copy(conn, row.id, "local", "present", Some(now), now)?;
+        copies::record_new(conn, clock, mode, row.id, now)?;
         let subject = Subject::Attachment { id: row.id, batch: row.batch_id };
         let details = json!({
             "filename": row.original_name,

@@ -10,10 +10,14 @@ pub async fn live() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// `GET /health/ready`: 503 while the database or the storage cannot serve.
+/// `GET /health/ready`: 503 while the database or the storage cannot serve. What else does not work is listed.
 pub async fn ready(app: Parts) -> HttpResponse {
     match maintenance::ready(&app).await {
-        Ok(()) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"),
+        Ok(()) => {
+            let degraded = maintenance::degraded(&app).into_iter().map(|part| format!("degraded: {part}\n"));
+            let text = std::iter::once("ready\n".to_owned()).chain(degraded).collect::<String>();
+            HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text)
+        }
         Err(part) => HttpResponse::ServiceUnavailable()
             .content_type("text/plain; charset=utf-8")
             .body(format!("not ready: {part}\n")),

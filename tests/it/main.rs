@@ -4,5 +4,6 @@ mod crash;
 mod db;
 mod embedded;
 mod jobs;
+mod storage;
 mod support;
 mod web;

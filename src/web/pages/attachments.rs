@@ -63,10 +63,23 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
             sha256: hex::encode(&file.row.sha256),
             uploaded_by: file.uploader,
             uploaded_at: file.row.uploaded_at,
+            copies: file.cloud.as_deref().map(|cloud| copies(file.local.as_deref(), cloud)),
             filename: file.row.original_name,
             content_type: file.row.content_type,
         },
     }
+}
+
+/// Where the copies of a file are, in words.
+fn copies(local: Option<&str>, cloud: &str) -> String {
+    let word = |state| match state {
+        "present" => "safe",
+        "pending" => "on its way",
+        "failed" => "not made",
+        other => other,
+    };
+    let local = local.map(|state| format!("Local storage: {}. ", word(state))).unwrap_or_default();
+    format!("{local}Cloud: {}.", word(cloud))
 }
 
 /// `POST /attachments/{id}/delete`

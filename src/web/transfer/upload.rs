@@ -314,7 +314,10 @@ fn attachment(found: &Found) -> Value {
         "uploaded_by": found.uploader,
         "uploaded_at": row.uploaded_at,
         "scan": row.scan,
-        "copies": { "local": found.local.as_deref().unwrap_or("none"), "cloud": "none" },
+        "copies": {
+            "local": found.local.as_deref().unwrap_or("none"),
+            "cloud": found.cloud.as_deref().unwrap_or("none"),
+        },
         "url": format!("/api/production/attachment/{}", encoded(&row.stored_name)),
     })
 }

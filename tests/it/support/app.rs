@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use actix_web::dev::ServerHandle;
@@ -14,18 +15,19 @@ use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_que
 use stillage::{
     app::App,
     clock::Clock,
-    config::Config,
+    config::{Config, Patience},
     db::{self, sites::Site},
     domain::{
         access::{Actor, Role},
         users,
     },
+    jobs::Worker,
     web,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Client, Database, PASSWORD, eventually};
+use super::{Client, Database, PASSWORD, eventually, s3::S3};
 
 /// Dropping it stops the server, and fails the test if it left a job or a staged file behind.
 pub struct TestApp {
@@ -52,17 +54,35 @@ impl TestApp {
 
     /// With these variables in its environment.
     pub fn with(environment: &[(&str, &str)]) -> Self {
+        Self::with_config(environment, |_| {})
+    }
+
+    /// With this bucket, in this mode, and more variables.
+    pub fn with_cloud(s3: &S3, mode: &str, more: &[(&str, &str)]) -> Self {
+        Self::with_bucket(&s3.environment(mode), s3.patience, more)
+    }
+
+    /// The same for the bucket of any engine.
+    pub fn with_bucket(bucket: &[(&str, String)], patience: Patience, more: &[(&str, &str)]) -> Self {
+        let bucket = bucket.iter().map(|(name, value)| (*name, value.as_str()));
+        Self::with_config(&bucket.chain(more.iter().copied()).collect::<Vec<_>>(), |config| {
+            config.cloud.as_mut().unwrap().patience = patience;
+        })
+    }
+
+    fn with_config(environment: &[(&str, &str)], change: impl FnOnce(&mut Config)) -> Self {
         let database = Database::new();
         let uploads = TempDir::with_prefix("stillage-it-uploads-").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let config = Config::from_lookup(|name| match name {
+        let mut config = Config::from_lookup(|name| match name {
             "DATABASE_URL" => Some(database.url.clone()),
             "UPLOAD_STORAGE_PATH" => Some(uploads.path().join("store").display().to_string()),
             "BIND_ADDRESS" => Some(address.to_string()),
             _ => environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
         })
         .unwrap();
+        change(&mut config);
         let app = App::assemble(config, database.url.clone(), None, Clock::default(), 3).unwrap();
         let server = Some(serve(&app, listener));
         Self { app, address, server, uploads, database }
@@ -148,6 +168,18 @@ impl TestApp {
     pub fn mount(&self) {
         fs::remove_dir_all(self.store()).unwrap();
         fs::rename(self.uploads.path().join("away"), self.store()).unwrap();
+    }
+
+    /// Lets a worker take what is due until this holds.
+    pub async fn work_until(&self, what: &str, holds: impl FnMut() -> bool) {
+        let worker = Worker::start(&self.app);
+        tokio::task::block_in_place(|| eventually(what, holds));
+        worker.stop(Duration::from_secs(20)).await;
+    }
+
+    /// Lets a worker do all there is to do.
+    pub async fn work_off(&self) {
+        self.work_until("no job is left", || self.value("SELECT count(*) FROM jobs") == "0").await;
     }
 
     pub fn kept(&self) -> Kept {
