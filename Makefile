@@ -8,7 +8,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo screenshots fuzz-api lint fmt fmt-check clippy doc deny advisories
+.PHONY: help run test test-garage demo screenshots fuzz-api lint fmt fmt-check clippy doc deny advisories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -20,6 +20,10 @@ run: ## build in release mode and serve; the first start prints a one-time link
 test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
 	@.ci/setup rust postgres browser axe clamav
 	$(CARGO) test --locked $(ARGS)
+
+test-garage: ## the homes of files against a real Garage; compiles it the first time (ten minutes)
+	@.ci/setup rust postgres garage
+	.ci/with-garage $(CARGO) test --locked --test it storage:: $(ARGS)
 
 demo: ## fill an empty store with batches, photos and people to look at, and print who may sign in
 	@.ci/setup rust database

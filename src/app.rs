@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
     render::Renderer,
     scanner::{Patience, Scanner},
-    storage::{LocalStore, MarkerPolicy},
+    storage::{LocalStore, MarkerPolicy, ObjectStorage},
 };
 
 /// Connections that one process keeps at most.
@@ -30,6 +30,8 @@ pub struct App {
     pub store: Arc<LocalStore>,
     /// `None`: files are stored unscanned.
     pub scanner: Option<Scanner>,
+    /// The bucket, when cloud storage is on.
+    pub cloud: Option<Arc<ObjectStorage>>,
     pub clock: Clock,
     pub passwords: Passwords,
     pub throttle: Throttle,
@@ -75,7 +77,7 @@ impl App {
             hex::encode(rand::random::<[u8; 64]>())
         })?;
         sites::ensure_default(&mut conn, &clock)?;
-        let policy = if db::attachments::any(&mut conn)? {
+        let policy = if db::copies::any_local(&mut conn)? {
             MarkerPolicy::Require
         } else {
             MarkerPolicy::CreateIfMissing
@@ -83,12 +85,17 @@ impl App {
         let store =
             LocalStore::open(&config.upload_storage_path, store_id, policy).map_err(Error::internal)?;
         let scanner = config.scanner.clone().map(|address| Scanner::new(address, Patience::default()));
+        let cloud = match &config.cloud {
+            Some(cloud) => Some(ObjectStorage::new(&cloud.bucket, cloud.patience).map_err(Error::internal)?),
+            None => None,
+        };
         Ok(Arc::new(Self {
             renderer: Renderer::new(config.render_program.clone()),
             config,
             scanner,
             db,
             store: Arc::new(store),
+            cloud: cloud.map(Arc::new),
             clock,
             passwords: Passwords::new(),
             throttle: Throttle::new(),

@@ -21,6 +21,7 @@ pub struct Metrics {
     uploaded_bytes: IntCounter,
     refusals: IntCounterVec,
     jobs_done: IntCounterVec,
+    healed: IntCounterVec,
     state: IntGaugeVec,
 }
 
@@ -49,6 +50,11 @@ impl Metrics {
                 &["kind", "result"],
             )
             .map_err(Error::internal)?,
+            healed: IntCounterVec::new(
+                Opts::new("stillage_copies_healed_total", "Bad copies replaced from a good one, by place"),
+                &["place"],
+            )
+            .map_err(Error::internal)?,
             state: IntGaugeVec::new(
                 Opts::new("stillage_state", "What there is at this moment"),
                 &["of", "state"],
@@ -56,12 +62,13 @@ impl Metrics {
             .map_err(Error::internal)?,
             registry,
         };
-        let all: [Box<dyn prometheus::core::Collector>; 6] = [
+        let all: [Box<dyn prometheus::core::Collector>; 7] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.uploads.clone()),
             Box::new(metrics.uploaded_bytes.clone()),
             Box::new(metrics.refusals.clone()),
             Box::new(metrics.jobs_done.clone()),
+            Box::new(metrics.healed.clone()),
             Box::new(metrics.state.clone()),
         ];
         for collector in all {
@@ -86,6 +93,10 @@ impl Metrics {
 
     pub fn job_ended(&self, kind: &str, result: &str) {
         self.jobs_done.with_label_values(&[kind, result]).inc();
+    }
+
+    pub fn healed(&self, place: &str) {
+        self.healed.with_label_values(&[place]).inc();
     }
 
     /// Sets a gauge such as `stillage_state{of="jobs",state="waiting"}`.

@@ -8,10 +8,13 @@ mod config;
 mod demo;
 mod health;
 mod migrate;
+mod move_storage;
 mod render;
 mod restore;
 mod serve;
+mod sync;
 mod user;
+mod verify;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -52,6 +55,13 @@ enum Command {
     Restore(restore::Args),
     /// Fill an empty store with batches, photos and people to look at.
     Demo(demo::Args),
+    /// Read copies again and check their SHA-256.
+    Verify(verify::Args),
+    /// Copy to the bucket what has no copy there.
+    Sync(sync::Args),
+    /// Manage the homes of files.
+    #[command(subcommand)]
+    Storage(move_storage::Command),
     /// Add synthetic batches and small files, for measuring.
     BenchData(bench_data::Args),
 }
@@ -99,6 +109,9 @@ fn run(command: Command) -> anyhow::Result<Finding> {
         Command::Backup(args) => backup::run(config, args),
         Command::Restore(args) => restore::run(&config, &args),
         Command::Demo(args) => demo::run(config, &args),
+        Command::Verify(args) => verify::run(config, args),
+        Command::Sync(args) => sync::run(config, &args),
+        Command::Storage(command) => move_storage::run(config, command),
         Command::BenchData(args) => bench_data::run(config, &args),
     }
 }
@@ -112,6 +125,16 @@ fn one_line(error: &anyhow::Error) -> String {
         }
     }
     causes.join(": ").replace('\n', " ")
+}
+
+/// A progress bar of unknown length; on anything but a terminal it shows nothing.
+fn bar(template: &str) -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template(template);
+    let bar = indicatif::ProgressBar::new(0);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }
 
 /// The app for a command that ends.

@@ -10,10 +10,10 @@ use crate::{
     app::{App, with_cause},
     blocking,
     clock::Clock,
-    config::Config,
+    config::{Config, StorageMode},
     db::embedded::Owner,
     domain::auth,
-    jobs::{Worker, schedule},
+    jobs::{Job, Worker, schedule},
     web,
 };
 
@@ -69,7 +69,12 @@ async fn prepare(app: &Arc<App>) -> crate::error::Result<()> {
             app.config.public_url
         );
     }
-    schedule::enqueue_all(app).await
+    schedule::enqueue_all(app).await?;
+    if app.config.storage_mode != StorageMode::Local {
+        // Files that came in while there was no cloud, and jobs that were given up.
+        schedule::enqueue_once(app, &Job::CopyBacklog).await?;
+    }
+    Ok(())
 }
 
 async fn watch_store(app: Arc<App>) {

@@ -33,8 +33,10 @@ pub struct AttachmentRow {
 /// States in which a file is part of its batch, whether or not its bytes can be served.
 pub const LIVING: [&str; 4] = ["available", "missing", "corrupt", "quarantined"];
 
+diesel::alias!(pub(super) const cloud_copies: Alias<CloudCopies> = attachment_copies as cloud_copies);
+
 /// A file with what every caller needs to decide and to show: its batch's site and state, its uploader's name
-/// and the state of its local copy.
+/// and the states of its copies.
 #[derive(Clone, Debug)]
 pub struct Found {
     pub row: AttachmentRow,
@@ -43,13 +45,15 @@ pub struct Found {
     pub batch_trashed: bool,
     pub uploader: String,
     pub local: Option<String>,
+    pub cloud: Option<String>,
 }
 
-pub(super) type FoundTuple = (AttachmentRow, Uuid, String, Option<DateTime<Utc>>, String, Option<String>);
+pub(super) type FoundTuple =
+    (AttachmentRow, Uuid, String, Option<DateTime<Utc>>, String, Option<String>, Option<String>);
 
 impl From<FoundTuple> for Found {
-    fn from((row, site_id, batch_number, trashed_at, uploader, local): FoundTuple) -> Self {
-        Self { row, site_id, batch_number, batch_trashed: trashed_at.is_some(), uploader, local }
+    fn from((row, site_id, batch_number, trashed_at, uploader, local, cloud): FoundTuple) -> Self {
+        Self { row, site_id, batch_number, batch_trashed: trashed_at.is_some(), uploader, local, cloud }
     }
 }
 
@@ -64,6 +68,12 @@ macro_rules! found {
                     .eq(attachments::id)
                     .and(attachment_copies::place.eq("local"))),
             )
+            .left_join(
+                cloud_copies.on(cloud_copies
+                    .field(attachment_copies::attachment_id)
+                    .eq(attachments::id)
+                    .and(cloud_copies.field(attachment_copies::place).eq("cloud"))),
+            )
             .select((
                 AttachmentRow::as_select(),
                 batches::site_id,
@@ -71,6 +81,7 @@ macro_rules! found {
                 batches::trashed_at,
                 users::display_name,
                 attachment_copies::state.nullable(),
+                cloud_copies.field(attachment_copies::state).nullable(),
             ))
     };
 }
@@ -93,15 +104,25 @@ pub struct Located {
     pub row: AttachmentRow,
     pub site_id: Uuid,
     pub batch_trashed_at: Option<DateTime<Utc>>,
+    /// The state of the copy on local storage, if there should be one.
+    pub local: Option<String>,
 }
 
 macro_rules! located {
     () => {
-        attachments::table.inner_join(batches::table).select((
-            AttachmentRow::as_select(),
-            batches::site_id,
-            batches::trashed_at,
-        ))
+        attachments::table
+            .inner_join(batches::table)
+            .left_join(
+                attachment_copies::table.on(attachment_copies::attachment_id
+                    .eq(attachments::id)
+                    .and(attachment_copies::place.eq("local"))),
+            )
+            .select((
+                AttachmentRow::as_select(),
+                batches::site_id,
+                batches::trashed_at,
+                attachment_copies::state.nullable(),
+            ))
     };
 }
 
@@ -256,12 +277,6 @@ pub fn set_presence(conn: &mut PgConnection, id: Uuid, state: &str) -> Result<()
         .set(attachments::state.eq(state))
         .execute(conn)?;
     Ok(())
-}
-
-/// Whether any row expects a file: a store that lost its marker must then not be taken for a new one.
-pub fn any(conn: &mut PgConnection) -> Result<bool> {
-    Ok(diesel::select(diesel::dsl::exists(attachments::table.filter(attachments::state.ne("purged"))))
-        .get_result(conn)?)
 }
 
 pub fn count(conn: &mut PgConnection) -> Result<i64> {

@@ -57,15 +57,52 @@ pub fn claim(
         Kinds::Only(named) => (true, named),
         Kinds::AllBut(named) => (false, named),
     };
-    Ok(sql_query(
-        "UPDATE jobs SET state = 'running', leased_by = $1, lease_until = $3,
-                attempts = attempts + 1, updated_at = $2
-         WHERE id = (SELECT id FROM jobs
-                     WHERE ((state = 'waiting' AND run_at <= $2) OR (state = 'running' AND lease_until < $2))
-                       AND (kind = ANY ($4)) = $5
-                     ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-         RETURNING id, kind, payload, attempts, max_attempts",
+    claim_in(
+        conn,
+        r"kind NOT LIKE 'copy\_%' AND (kind = ANY ($4)) = $5",
+        named,
+        only,
+        worker,
+        now,
+        lease_until,
     )
+}
+
+/// The same for jobs about copies, which have a lane of their own: they wait for disks and networks, and there
+/// may be very many of them. While new copies are `paused`, only the others are taken.
+pub fn claim_copy(
+    conn: &mut PgConnection,
+    worker: Uuid,
+    now: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+    paused: bool,
+) -> Result<Option<JobRow>> {
+    let left_out: &[&str] = if paused { &["copy_replicate"] } else { &[] };
+    let lane = r"kind LIKE 'copy\_%' AND (kind = ANY ($4)) = $5";
+    claim_in(conn, lane, left_out, false, worker, now, lease_until)
+}
+
+/// `lane` begins with the predicate of a partial index. Two look-ups, each in the order of its index: one over both
+/// states would sort the whole backlog for every claim.
+fn claim_in(
+    conn: &mut PgConnection,
+    lane: &str,
+    named: &[&str],
+    only: bool,
+    worker: Uuid,
+    now: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+) -> Result<Option<JobRow>> {
+    Ok(sql_query(format!(
+        "WITH lapsed AS (SELECT id FROM jobs WHERE state = 'running' AND lease_until < $2 AND {lane}
+                         ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED),
+              due AS (SELECT id FROM jobs WHERE state = 'waiting' AND run_at <= $2 AND {lane}
+                      ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+         UPDATE jobs SET state = 'running', leased_by = $1, lease_until = $3,
+                attempts = attempts + 1, updated_at = $2
+         WHERE id = (SELECT id FROM lapsed UNION ALL SELECT id FROM due LIMIT 1)
+         RETURNING id, kind, payload, attempts, max_attempts"
+    ))
     .bind::<sql_types::Uuid, _>(worker)
     .bind::<sql_types::Timestamptz, _>(now)
     .bind::<sql_types::Timestamptz, _>(lease_until)
@@ -73,6 +110,16 @@ pub fn claim(
     .bind::<sql_types::Bool, _>(only)
     .get_result(conn)
     .optional()?)
+}
+
+/// Makes jobs of a kind that wait for another attempt due at once: what they failed of has passed.
+pub fn hurry(conn: &mut PgConnection, kind: &str, now: DateTime<Utc>) -> Result<usize> {
+    Ok(diesel::update(jobs::table)
+        .filter(jobs::state.eq("waiting"))
+        .filter(jobs::kind.eq(kind))
+        .filter(jobs::run_at.gt(now))
+        .set(jobs::run_at.eq(now))
+        .execute(conn)?)
 }
 
 /// Prolongs a lease; `false` when the job is no longer this worker's.
@@ -121,4 +168,25 @@ pub fn fail(
 /// How many jobs are in each state.
 pub fn by_state(conn: &mut PgConnection) -> Result<Vec<(String, i64)>> {
     Ok(jobs::table.group_by(jobs::state).select((jobs::state, diesel::dsl::count_star())).load(conn)?)
+}
+
+/// How many jobs about copies were given up.
+pub fn dead_copies(conn: &mut PgConnection) -> Result<i64> {
+    Ok(jobs::table
+        .filter(jobs::state.eq("dead"))
+        .filter(jobs::kind.like(r"copy\_%"))
+        .count()
+        .get_result(conn)?)
+}
+
+/// Removes jobs about copies that were given up, of one file or of all: new ones take their place.
+pub fn forget_dead_copies(conn: &mut PgConnection, attachment: Option<Uuid>) -> Result<usize> {
+    let dead = jobs::table.filter(jobs::state.eq("dead")).filter(jobs::kind.like(r"copy\_%"));
+    Ok(match attachment {
+        None => diesel::delete(dead).execute(conn)?,
+        Some(id) => {
+            let of_it = jobs::payload.retrieve_as_text("attachment").eq(id.to_string());
+            diesel::delete(dead.filter(of_it)).execute(conn)?
+        }
+    })
 }

@@ -8,6 +8,8 @@ pub mod batch_files;
 pub mod batch_list;
 pub mod batches;
 pub mod bulk;
+pub mod copies;
+pub mod copy_figures;
 pub mod dump;
 pub mod embedded;
 pub mod jobs;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     attachments::{AttachmentRow, Located},
-    schema::{attachment_texts, attachments, batches, previews},
+    schema::{attachment_copies, attachment_texts, attachments, batches, previews},
 };
 use crate::error::{Error, Result};
 
@@ -50,17 +50,21 @@ pub fn locate(conn: &mut PgConnection, id: Uuid) -> Result<Option<(Located, Opti
     let found = attachments::table
         .inner_join(batches::table)
         .left_join(previews::table)
+        .left_join(attachment_copies::table.on(
+            attachment_copies::attachment_id.eq(attachments::id).and(attachment_copies::place.eq("local")),
+        ))
         .filter(attachments::id.eq(id))
         .select((
             AttachmentRow::as_select(),
             batches::site_id,
             batches::trashed_at,
+            attachment_copies::state.nullable(),
             Option::<PreviewRow>::as_select(),
         ))
-        .first::<(_, _, _, _)>(conn)
+        .first::<(_, _, _, _, _)>(conn)
         .optional()?;
-    Ok(found.map(|(row, site_id, batch_trashed_at, preview)| {
-        (Located { row, site_id, batch_trashed_at }, preview)
+    Ok(found.map(|(row, site_id, batch_trashed_at, local, preview)| {
+        (Located { row, site_id, batch_trashed_at, local }, preview)
     }))
 }
 

@@ -28,6 +28,7 @@ diesel::table! {
         state -> Text,
         verified_at -> Nullable<Timestamptz>,
         updated_at -> Timestamptz,
+        last_error -> Nullable<Text>,
     }
 }
 

@@ -6,7 +6,7 @@
 //! to be missing, damaged or locked away is left out and named in [`LEFT_OUT`]; one that turns out to be gone
 //! while the archive is sent breaks it off, so that nobody takes it for whole.
 
-use std::{fmt::Write as _, fs::File};
+use std::{fmt::Write as _, fs::File, sync::Arc};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor},
     archive_names::Names,
+    attachments,
     audit::{self, Subject},
     batches::{cut_to_page, not_in_trash, visible},
     files,
@@ -26,7 +27,7 @@ use crate::{
         attachments::Found,
         batch_files::{By, Filter, Order},
     },
-    error::{Error, Refusal, Result},
+    error::{Error, Result},
 };
 
 /// The list of what is inside, last in the archive.
@@ -52,7 +53,6 @@ pub struct Entry {
     pub name: String,
     pub size: u64,
     pub modified: DateTime<Utc>,
-    stored_name: String,
 }
 
 /// Why an archive is asked for.
@@ -166,13 +166,7 @@ impl Contents {
             cell(&uploader),
             row.uploaded_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         );
-        self.files.push(Entry {
-            id: row.id,
-            name,
-            size: row.size_bytes as u64,
-            modified: row.uploaded_at,
-            stored_name: row.stored_name,
-        });
+        self.files.push(Entry { id: row.id, name, size: row.size_bytes as u64, modified: row.uploaded_at });
     }
 
     fn finish(self, number: &str, made_at: DateTime<Utc>) -> Archive {
@@ -203,15 +197,11 @@ fn one_line(text: &str) -> String {
 ///
 /// # Errors
 /// The file is gone, has another size, or the store does not answer: the archive must break off.
-pub fn open_entry(app: &App, entry: &Entry) -> Result<File> {
-    match app.store.open_published(&entry.stored_name) {
-        Ok(Some((file, size))) if size == entry.size => Ok(file),
-        other => {
-            let found = other.map(|found| found.map(|(_, size)| size));
-            tracing::error!(attachment = %entry.id, ?found, expected = entry.size, "an archive breaks off");
-            Err(Refusal::StorageUnavailable { reason: "A file of the archive cannot be read.".into() }.into())
-        }
-    }
+pub async fn open_entry(app: &Arc<App>, entry: &Entry) -> Result<File> {
+    let opened = attachments::open_listed(app, entry.id).await;
+    opened.map(|opened| opened.file).inspect_err(|error| {
+        tracing::error!(attachment = %entry.id, ?error, "an archive breaks off");
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Files of batches, once they are in: looked at, handed out, deleted, brought back.
 
-use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
+use std::{fs::File, os::unix::fs::FileExt, sync::Arc, time::Duration};
 
 use diesel::PgConnection;
 use serde_json::json;
@@ -9,9 +9,12 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, EventRow, Subject},
+    copies::{self, Fetched},
 };
 use crate::{
     app::App,
+    blocking,
+    config::DownloadMode,
     db::{
         self,
         attachments::{LIVING, Located},
@@ -78,6 +81,7 @@ pub async fn describe(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
 }
 
 /// How a caller names a file.
+#[derive(Clone, Debug)]
 pub enum Name {
     Id(Uuid),
     /// `{uuid}_{name}`, the address that older clients hold.
@@ -96,70 +100,167 @@ pub struct Opened {
 /// How much of a file is read when it is opened.
 pub const FIRST_BYTES: u64 = 256 * 1024;
 
-/// Opens a file's bytes for the actor. The database connection is given back before the disk is touched.
+/// Opens a file's bytes for the actor. The database connection is given back before the disk is touched. Where
+/// the local copy does not serve, the one in the bucket does, and mends it.
 ///
 /// # Errors
 /// [`Error::NotFound`] for what the actor may not see and for what is in the trash; [`Error::Conflict`] when
-/// the bytes are known to be gone or damaged.
+/// the bytes are known to be gone or damaged everywhere.
 pub async fn open(app: &Arc<App>, actor: &Actor, name: Name) -> Result<Opened> {
-    let actor = actor.clone();
-    let store = Arc::clone(&app.store);
+    open_found(app, look_up(actor, name)).await
+}
+
+/// Opens a file of a batch for somebody whom a share link lets in: [`super::shares`] has decided that.
+pub(super) async fn open_in_batch(app: &Arc<App>, batch_id: Uuid, id: Uuid) -> Result<Opened> {
     let look_up = move |conn: &mut PgConnection| {
+        let located = db::attachments::locate(conn, id)?;
+        readable_row(located.filter(|located| located.row.batch_id == batch_id).ok_or(Error::NotFound)?)
+    };
+    open_found(app, look_up).await
+}
+
+async fn open_found<F>(app: &Arc<App>, look_up: F) -> Result<Opened>
+where
+    F: FnOnce(&mut PgConnection) -> Result<(AttachmentRow, Option<String>)> + Send + 'static,
+{
+    let store = Arc::clone(&app.store);
+    let read = move |(row, local)| Ok(read_first(&store, row, local));
+    match app.db.run_then(look_up, read).await? {
+        Ok(opened) => Ok(opened),
+        Err(unserved) => fall_back(app, *unserved).await,
+    }
+}
+
+/// Opens a file that an archive lists: that was decided when the list was made.
+pub(super) async fn open_listed(app: &Arc<App>, id: Uuid) -> Result<Opened> {
+    let look_up = move |conn: &mut PgConnection| {
+        readable_row(db::attachments::locate(conn, id)?.ok_or(Error::NotFound)?)
+    };
+    open_found(app, look_up).await
+}
+
+/// Opens a file for a job.
+pub(super) async fn open_row(app: &Arc<App>, row: AttachmentRow, local: Option<String>) -> Result<Opened> {
+    let store = Arc::clone(&app.store);
+    match blocking::run(move || Ok(read_first(&store, row, local))).await? {
+        Ok(opened) => Ok(opened),
+        Err(unserved) => fall_back(app, *unserved).await,
+    }
+}
+
+/// The copy in the bucket serves where the local one does not.
+async fn fall_back(app: &Arc<App>, unserved: Unserved) -> Result<Opened> {
+    let Unserved { row, local, error } = unserved;
+    match copies::fetch(app, &row, local.as_deref()).await {
+        Ok(Some(Fetched { file })) => blocking::run(move || read_fetched(file, row)).await,
+        Ok(None) => Err(error),
+        Err(cause) => {
+            tracing::error!(error = ?cause, attachment = %row.id, "a file cannot be read from the bucket");
+            Err(Error::Unavailable {
+                message: "The cloud storage that holds this file does not answer. Try again in a moment."
+                    .into(),
+                retry_after: Duration::from_secs(10),
+            })
+        }
+    }
+}
+
+/// The address where the bucket hands a file out itself, when files are to be read that way: in `redirect`
+/// mode, and only what is not at home on local storage.
+///
+/// # Errors
+/// As [`open`].
+pub async fn redirect(
+    app: &Arc<App>,
+    actor: &Actor,
+    name: Name,
+    disposition: impl FnOnce(&AttachmentRow) -> String,
+) -> Result<Option<String>> {
+    if app.config.cloud.as_ref().is_none_or(|cloud| cloud.download_mode != DownloadMode::Redirect) {
+        return Ok(None);
+    }
+    let (row, local) = app.db.run(look_up(actor, name)).await?;
+    if local.as_deref() == Some("present") {
+        return Ok(None);
+    }
+    copies::signed_url(app, &row, &disposition(&row)).await
+}
+
+/// A readable file and the state of its local copy.
+fn look_up(
+    actor: &Actor,
+    name: Name,
+) -> impl FnOnce(&mut PgConnection) -> Result<(AttachmentRow, Option<String>)> + Send + 'static {
+    let actor = actor.clone();
+    move |conn| {
         let located = match name {
             Name::Id(id) => db::attachments::locate(conn, id)?,
             Name::Stored(name) => db::attachments::locate_by_stored_name(conn, &name)?,
         };
         to_hand_out(&actor, located.ok_or(Error::NotFound)?)
-    };
-    app.db.run_then(look_up, move |row| read_first(&store, row)).await
+    }
 }
 
-/// The row of a file whose bytes, or what was made of them, the actor may have.
-pub(super) fn to_hand_out(actor: &Actor, located: Located) -> Result<AttachmentRow> {
+/// The row of a file whose bytes, or what was made of them, the actor may have, and the state of its local copy.
+pub(super) fn to_hand_out(actor: &Actor, located: Located) -> Result<(AttachmentRow, Option<String>)> {
     authorize(actor, Action::See, Resource::Site(located.site_id))?;
     readable_row(located)
 }
 
-/// Opens a file of a batch for somebody whom a share link lets in: [`super::shares`] has decided that.
-pub(super) async fn open_in_batch(app: &Arc<App>, batch_id: Uuid, id: Uuid) -> Result<Opened> {
-    let store = Arc::clone(&app.store);
-    let look_up = move |conn: &mut PgConnection| {
-        let located = db::attachments::locate(conn, id)?;
-        readable_row(located.filter(|located| located.row.batch_id == batch_id).ok_or(Error::NotFound)?)
-    };
-    app.db.run_then(look_up, move |row| read_first(&store, row)).await
-}
-
-/// The row of a file that is not in the trash and whose bytes are thought to be whole.
-fn readable_row(located: Located) -> Result<AttachmentRow> {
+/// The row of a file that is not in the trash and whose bytes are thought to be whole somewhere.
+fn readable_row(located: Located) -> Result<(AttachmentRow, Option<String>)> {
     if !LIVING.contains(&located.row.state.as_str()) || located.batch_trashed_at.is_some() {
         return Err(Error::NotFound);
     }
     readable(&located.row.state)?;
-    Ok(located.row)
+    Ok((located.row, located.local))
 }
 
-fn read_first(store: &LocalStore, row: AttachmentRow) -> Result<Opened> {
-    let opened = store.open_published(&row.stored_name).map_err(|error| {
-        tracing::error!(%error, attachment = %row.id, "a file cannot be read");
-        Error::from(Refusal::StorageUnavailable { reason: "The storage cannot be read right now.".into() })
-    })?;
+/// A file whose local copy does not serve, and why.
+struct Unserved {
+    row: AttachmentRow,
+    local: Option<String>,
+    error: Error,
+}
+
+fn read_first(
+    store: &LocalStore,
+    row: AttachmentRow,
+    local: Option<String>,
+) -> Result<Opened, Box<Unserved>> {
+    if !matches!(local.as_deref(), Some("present" | "missing")) {
+        return Err(Box::new(Unserved { row, local, error: gone() }));
+    }
     let size = row.size_bytes as u64;
     let mut first = vec![0; size.min(FIRST_BYTES) as usize];
-    match opened {
-        Some((file, found)) if found == size && file.read_exact_at(&mut first, 0).is_ok() => {
-            Ok(Opened { row, file, first })
+    let found = match store.open_published(&row.stored_name) {
+        Ok(Some((file, found))) if found == size && file.read_exact_at(&mut first, 0).is_ok() => {
+            return Ok(Opened { row, file, first });
         }
-        other => {
-            let found = other.map(|(_, size)| size);
-            tracing::error!(attachment = %row.id, ?found, expected = size, "a file's bytes are not there");
-            // On an unmounted store every file is "missing": say so, and mark nothing.
-            store.check().map_err(|_| Refusal::StorageUnavailable {
-                reason: "The storage is not there right now.".into(),
-            })?;
-            Err(gone())
+        Ok(other) => other.map(|(_, size)| size),
+        Err(error) => {
+            tracing::error!(%error, attachment = %row.id, "a file cannot be read");
+            let reason = "The storage cannot be read right now.".into();
+            return Err(Box::new(Unserved {
+                row,
+                local,
+                error: Refusal::StorageUnavailable { reason }.into(),
+            }));
         }
-    }
+    };
+    tracing::error!(attachment = %row.id, ?found, expected = size, "a file's bytes are not there");
+    // On an unmounted store every file is "missing": say so, and mark nothing.
+    let error = match store.check() {
+        Ok(()) => gone(),
+        Err(_) => Refusal::StorageUnavailable { reason: "The storage is not there right now.".into() }.into(),
+    };
+    Err(Box::new(Unserved { row, local, error }))
+}
+
+fn read_fetched(file: File, row: AttachmentRow) -> Result<Opened> {
+    let mut first = vec![0; (row.size_bytes as u64).min(FIRST_BYTES) as usize];
+    file.read_exact_at(&mut first, 0).map_err(Error::internal)?;
+    Ok(Opened { row, file, first })
 }
 
 fn readable(state: &str) -> Result<()> {

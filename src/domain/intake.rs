@@ -14,8 +14,10 @@ use super::{
     audit::{self, Subject},
     batches,
     content::{self, Type},
+    copies,
     inflow::Inflow,
     kind::Kind,
+    placed::Placed,
     previews,
     scan::{self, Origin},
     slots::Slot,
@@ -24,7 +26,7 @@ use crate::{
     app::App,
     blocking,
     clock::Clock,
-    config,
+    config::{self, StorageMode},
     db::{
         self,
         attachments::{AttachmentRow, Found},
@@ -32,7 +34,7 @@ use crate::{
         uploads::Claim,
     },
     error::{Error, Refusal, Result, UploadTrouble},
-    storage::{Published, Staged, StorageError, key},
+    storage::{Staged, StorageError, key},
 };
 
 /// Longest file name that is recorded, in bytes.
@@ -166,8 +168,7 @@ pub(super) async fn admit(app: &Arc<App>, actor: &Actor, arrival: Arrival, stage
     })
     .await?;
     let (staged, scan) = scan::screen(app, staged, Origin { actor, batch_id, filename: &filename }).await?;
-    let (name, doors) = (stored_name.clone(), Arc::clone(app));
-    let published = blocking::run(move || doors.store.publish(staged, &name).map_err(refuse)).await?;
+    let placed = Placed::place(app, staged, stored_name.clone()).await?;
 
     let row = AttachmentRow {
         id: Uuid::now_v7(),
@@ -188,7 +189,7 @@ pub(super) async fn admit(app: &Arc<App>, actor: &Actor, arrival: Arrival, stage
         kind: Kind::of_type(kind.media_type).key().to_owned(),
         note: String::new(),
     };
-    record(app, actor, row, claim, published).await
+    record(app, actor, row, claim, placed).await
 }
 
 /// What is known of a whole file.
@@ -215,7 +216,10 @@ pub(super) fn refuse(error: StorageError) -> Error {
     let reason = match error {
         StorageError::ReadOnly(reason) => reason.into(),
         StorageError::Full => "The disk of the server is full.".into(),
-        StorageError::Io { .. } => "The disk of the server failed.".into(),
+        StorageError::Cloud(_) => "The cloud storage does not take files right now.".into(),
+        StorageError::Io { .. } | StorageError::Mismatch | StorageError::Taken => {
+            "The disk of the server failed.".into()
+        }
     };
     Refusal::StorageUnavailable { reason }.into()
 }
@@ -229,34 +233,30 @@ enum Outcome {
     Unknown(Error),
 }
 
-/// Records a published file, or takes it back.
+/// Records a file that is in its home, or takes it back.
 async fn record(
-    app: &App,
+    app: &Arc<App>,
     actor: &Actor,
     row: AttachmentRow,
     claim: Option<Claim>,
-    published: Published,
+    placed: Placed,
 ) -> Result<Found> {
     let id = row.id;
-    let (actor, clock) = (actor.clone(), app.clock.clone());
-    let outcome = app.db.run(move |conn| Ok(commit(conn, &actor, &row, claim, &clock))).await;
+    let (actor, clock, mode) = (actor.clone(), app.clock.clone(), app.config.storage_mode);
+    let outcome = app.db.run(move |conn| Ok(commit(conn, &actor, &row, claim, &clock, mode))).await;
     match outcome {
         Ok(Outcome::Committed(found)) => {
-            published.confirm();
+            placed.confirm(app).await;
             app.metrics.stored(found.row.size_bytes as u64);
             Ok(*found)
         }
         Ok(Outcome::RolledBack(error)) | Err(error) => {
-            blocking::run(move || {
-                published.take_back();
-                Ok(())
-            })
-            .await?;
+            placed.take_back(app).await?;
             Err(error)
         }
         Ok(Outcome::Unknown(error)) => {
             // In doubt the file stays: if no row names it, the reconciler moves it aside later.
-            published.confirm();
+            placed.confirm(app).await;
             settle(app, id).await.ok_or(error)
         }
     }
@@ -268,12 +268,12 @@ fn commit(
     row: &AttachmentRow,
     claim: Option<Claim>,
     clock: &Clock,
+    mode: StorageMode,
 ) -> Outcome {
-    let now = clock.now();
-    let mut ready = false;
+    let (mut ready, now) = (false, clock.now());
     let result = conn.transaction(|conn| {
         db::attachments::insert(conn, row)?;
-        db::attachments::set_copy(conn, row.id, "local", "present", Some(now), now)?;
+        copies::record_new(conn, clock, mode, row.id, now)?;
         let subject = Subject::Attachment { id: row.id, batch: row.batch_id };
         let details = json!({
             "filename": row.original_name,

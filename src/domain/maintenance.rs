@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     access::Actor,
     audit::{self, Subject},
-    password_links,
+    copies, password_links,
 };
 use crate::{
     app::App,
@@ -172,7 +172,7 @@ async fn drop_known(app: &App, names: &mut Vec<String>) -> Result<()> {
 
 async fn mark(app: &App, files: Vec<Expected>, state: &'static str, action: &'static str) -> Result<()> {
     for file in files {
-        let now = app.clock.now();
+        let (now, clock) = (app.clock.now(), app.clock.clone());
         tracing::warn!(attachment = %file.id, state, "reconciled");
         app.db
             .transaction(move |conn| {
@@ -181,7 +181,15 @@ async fn mark(app: &App, files: Vec<Expected>, state: &'static str, action: &'st
                     return Ok(());
                 }
                 let copy = if state == "missing" { "missing" } else { "present" };
-                db::attachments::set_presence(conn, row.id, state)?;
+                if db::copies::state(conn, row.id, "cloud")?.as_deref() == Some("present") {
+                    // The bucket still has it: it stays available, and a job brings the local copy back.
+                    if db::copies::state(conn, row.id, "local")?.as_deref() == Some(copy) {
+                        return Ok(());
+                    }
+                    copies::enqueue_heal(conn, &clock, row.id)?;
+                } else {
+                    db::attachments::set_presence(conn, row.id, state)?;
+                }
                 db::attachments::set_copy(conn, row.id, "local", copy, None, now)?;
                 let subject = Subject::Attachment { id: row.id, batch: row.batch_id };
                 audit::record(
@@ -233,6 +241,13 @@ pub async fn measure(app: &App) -> Result<()> {
     metrics.set("connections", "open", open.into());
     metrics.set("uploads", "under_way", app.slots.taken() as i64);
     metrics.set("store", "writable", i64::from(app.store.trouble().is_none()));
+    let backlog = app.db.run(db::copy_figures::backlog).await?;
+    metrics.set("copies", "backlog", backlog.pending + backlog.failed);
+    let lag = backlog.oldest.map_or(0, |oldest| (app.clock.now() - oldest).num_seconds().max(0));
+    metrics.set("copies", "lag_seconds", lag);
+    if let Some(cloud) = &app.cloud {
+        metrics.set("cloud", "reachable", i64::from(cloud.trouble().is_none()));
+    }
     let store = Arc::clone(&app.store);
     let (free, total) = blocking::run(move || store.space().map_err(Error::internal)).await?;
     metrics.set("disk_bytes", "free", i64::try_from(free).unwrap_or(i64::MAX));
@@ -254,6 +269,9 @@ pub async fn ready(app: &App) -> Result<Vec<&'static str>, &'static str> {
     {
         tracing::warn!(%error, "the scanner is not ready");
         degraded.push("scanner");
+    }
+    if app.cloud.as_ref().is_some_and(|cloud| cloud.trouble().is_some()) {
+        degraded.push("cloud");
     }
     Ok(degraded)
 }

@@ -65,7 +65,7 @@ pub async fn open(app: &Arc<App>, actor: &Actor, id: Uuid, wanted: Preview) -> R
     let (actor, store) = (actor.clone(), Arc::clone(&app.store));
     let look_up = move |conn: &mut PgConnection| {
         let (located, preview) = db::previews::locate(conn, id)?.ok_or(Error::NotFound)?;
-        let row = attachments::to_hand_out(&actor, located)?;
+        let (row, _) = attachments::to_hand_out(&actor, located)?;
         if can_be(wanted, &row.content_type, preview.as_ref()) {
             Ok(row.sha256)
         } else {
@@ -151,7 +151,7 @@ pub async fn make(app: &Arc<App>, id: Uuid) -> Result<()> {
     let Some(located) = app.db.run(move |conn| db::attachments::locate(conn, id)).await? else {
         return Ok(());
     };
-    let row = located.row;
+    let db::attachments::Located { row, local, .. } = located;
     if row.state == "purged" {
         return forget(app, id).await;
     }
@@ -159,17 +159,15 @@ pub async fn make(app: &Arc<App>, id: Uuid) -> Result<()> {
     if !["available", "trashed"].contains(&row.state.as_str()) || !handles(&row.content_type) {
         return Ok(());
     }
-    let store = Arc::clone(&app.store);
-    let opened = blocking::run(move || {
-        store.check().map_err(Error::internal)?;
-        store.open_published(&row.stored_name).map_err(Error::internal)
-    })
-    .await?;
-    // A file that is not there is for the comparison of store and database to tell.
-    let Some((file, _)) = opened else { return Ok(()) };
+    let (file, media_type) = match attachments::open_row(app, row, local).await {
+        Ok(opened) => (opened.file, opened.row.content_type),
+        // A file that is not there is for the comparison of store and database to tell.
+        Err(Error::Conflict { .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    };
 
     let mut made = Made::default();
-    let mut rendering = app.renderer.start(file, &row.content_type)?;
+    let mut rendering = app.renderer.start(file, &media_type)?;
     while let Some(piece) = rendering.next().await? {
         made.take(app, id, piece).await?;
     }

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::{maintenance, previews, uploads},
+    domain::{copies, maintenance, previews, uploads},
     error::{Error, Result},
 };
 
@@ -25,6 +25,8 @@ pub use worker::Worker;
 
 /// Attempts before a job is dead and waits for an admin.
 const MAX_ATTEMPTS: i32 = 8;
+/// The same for copies: pauses grow to an hour, so this is about a week without a cloud.
+const MAX_ATTEMPTS_OF_COPIES: i32 = 175;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -37,6 +39,14 @@ pub enum Job {
     Reconcile,
     /// Draws a file and reads its text.
     MakePreviews { attachment: Uuid },
+    /// Copies one file to the bucket.
+    CopyReplicate { attachment: Uuid },
+    /// Sees to it that every file without a sound copy in the bucket gets one.
+    CopyBacklog,
+    /// Mends the copies of one file.
+    CopyHeal { attachment: Uuid },
+    /// Reads again what was not read for long.
+    CopyScrub,
 }
 
 impl Job {
@@ -47,6 +57,17 @@ impl Job {
             Self::SweepStaging => "sweep_staging",
             Self::Reconcile => "reconcile",
             Self::MakePreviews { .. } => "make_previews",
+            Self::CopyReplicate { .. } => "copy_replicate",
+            Self::CopyBacklog => "copy_backlog",
+            Self::CopyHeal { .. } => "copy_heal",
+            Self::CopyScrub => "copy_scrub",
+        }
+    }
+
+    fn max_attempts(&self) -> i32 {
+        match self {
+            Self::CopyReplicate { .. } => MAX_ATTEMPTS_OF_COPIES,
+            _ => MAX_ATTEMPTS,
         }
     }
 
@@ -67,8 +88,26 @@ impl Job {
                 tracing::info!(?report, "store and database compared");
             }
             Self::MakePreviews { attachment } => previews::make(app, attachment).await?,
+            Self::CopyReplicate { attachment } => copies::replicate(app, attachment).await?,
+            Self::CopyBacklog => {
+                let enqueued = copies::enqueue_backlog(app).await?;
+                tracing::info!(enqueued, "files without a copy in the bucket");
+            }
+            Self::CopyHeal { attachment } => copies::heal(app, attachment).await?,
+            Self::CopyScrub => {
+                let report = copies::scrub(app).await?;
+                tracing::info!(?report, "copies read again");
+            }
         }
         Ok(())
+    }
+
+    /// What remains to be done when the last attempt has failed.
+    async fn give_up(self, app: &Arc<App>) -> Result<()> {
+        match self {
+            Self::CopyReplicate { attachment } => copies::give_up(app, attachment).await,
+            _ => Ok(()),
+        }
     }
 
     /// Adds the job to the queue, to run as soon as a worker is free. With a `dedupe_key` that a living job
@@ -83,7 +122,7 @@ impl Job {
                 payload: serde_json::to_value(self).map_err(Error::internal)?,
                 dedupe_key,
                 run_at: now,
-                max_attempts: MAX_ATTEMPTS,
+                max_attempts: self.max_attempts(),
                 created_at: now,
                 updated_at: now,
             },

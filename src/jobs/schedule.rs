@@ -17,6 +17,7 @@ pub const TABLE: &[Recurring] = &[
     Recurring { job: Job::ExpireSessions, every: Duration::from_secs(600) },
     Recurring { job: Job::SweepStaging, every: Duration::from_secs(900) },
     Recurring { job: Job::Reconcile, every: Duration::from_secs(6 * 3600) },
+    Recurring { job: Job::CopyScrub, every: Duration::from_secs(600) },
 ];
 
 /// Enqueues what is due. Instances that look at the same time enqueue it once: when each was last due is kept
@@ -51,4 +52,10 @@ pub async fn enqueue_all(app: &Arc<App>) -> Result<()> {
             Ok(())
         })
         .await
+}
+
+/// Enqueues a job that need not wait twice.
+pub async fn enqueue_once(app: &Arc<App>, job: &Job) -> Result<()> {
+    let (clock, job) = (app.clock.clone(), job.clone());
+    app.db.run(move |conn| job.enqueue(conn, &clock, Some(job.kind())).map(drop)).await
 }

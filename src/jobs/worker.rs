@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
+use diesel::PgConnection;
 use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::{
         self,
         jobs::{JobRow, Kinds},
     },
-    domain::audit,
+    domain::{audit, copies},
     error::{Error, Result},
 };
 
@@ -26,9 +27,18 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(250);
 /// Jobs whose work is drawing in a child process.
 const DRAWING: &[&str] = &["make_previews"];
-/// What runs at once, each line on its own: many files to draw keep nothing else waiting, and the other way round.
-const LANES: &[Kinds] =
-    &[Kinds::AllBut(DRAWING), Kinds::AllBut(DRAWING), Kinds::Only(DRAWING), Kinds::Only(DRAWING)];
+/// What runs at once, each entry on its own: many files to draw or to copy keep nothing else waiting, and the other
+/// way round.
+const LANES: &[Lane] = &[
+    Lane::Of(Kinds::AllBut(DRAWING)),
+    Lane::Of(Kinds::AllBut(DRAWING)),
+    Lane::Of(Kinds::Only(DRAWING)),
+    Lane::Of(Kinds::Only(DRAWING)),
+    Lane::Copies,
+    Lane::Copies,
+    Lane::Copies,
+    Lane::Copies,
+];
 /// How often the schedule is looked at.
 const SCHEDULE: Duration = Duration::from_secs(15);
 /// How often fresh events are sealed.
@@ -36,6 +46,15 @@ const SEAL: Duration = Duration::from_secs(1);
 /// The pause before the second attempt; it doubles with each.
 const RETRY_BASE: Duration = Duration::from_secs(10);
 const RETRY_MAX: Duration = Duration::from_secs(3600);
+
+/// What a loop takes from the queue.
+#[derive(Clone, Copy)]
+enum Lane {
+    /// Jobs about copies, which wait for disks and networks.
+    Copies,
+    /// Others, of these kinds.
+    Of(Kinds),
+}
 
 /// The running worker of this process.
 pub struct Worker {
@@ -46,7 +65,7 @@ pub struct Worker {
 impl Worker {
     pub fn start(app: &Arc<App>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let work = LANES.iter().map(|&kinds| tokio::spawn(work(Arc::clone(app), kinds, stopped.clone())));
+        let work = LANES.iter().map(|&lane| tokio::spawn(work(Arc::clone(app), lane, stopped.clone())));
         let schedule = tokio::spawn(keep_schedule(Arc::clone(app), stopped.clone()));
         let sealing = tokio::spawn(keep_sealing(Arc::clone(app), stopped.clone()));
         let loops = work.chain([schedule, sealing]).collect();
@@ -87,10 +106,10 @@ async fn keep_sealing(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn work(app: Arc<App>, kinds: Kinds, mut stopped: watch::Receiver<bool>) {
+async fn work(app: Arc<App>, lane: Lane, mut stopped: watch::Receiver<bool>) {
     let worker = Uuid::now_v7();
     while !*stopped.borrow() {
-        match run_next(&app, worker, kinds).await {
+        match run_next(&app, lane, worker).await {
             Ok(true) => {}
             Ok(false) => wait(POLL, &mut stopped).await,
             Err(error) => {
@@ -109,10 +128,16 @@ async fn wait(pause: Duration, stopped: &mut watch::Receiver<bool>) {
 }
 
 /// Runs the job that is due first; `false` when none is.
-async fn run_next(app: &Arc<App>, worker: Uuid, kinds: Kinds) -> Result<bool> {
+async fn run_next(app: &Arc<App>, lane: Lane, worker: Uuid) -> Result<bool> {
     let now = app.clock.now();
-    let claimed = app.db.run(move |conn| db::jobs::claim(conn, worker, kinds, now, now + LEASE)).await?;
-    let Some(row) = claimed else { return Ok(false) };
+    let claim = move |conn: &mut PgConnection| match lane {
+        Lane::Of(kinds) => db::jobs::claim(conn, worker, kinds, now, now + LEASE),
+        Lane::Copies => {
+            let paused = copies::are_paused(conn)?;
+            db::jobs::claim_copy(conn, worker, now, now + LEASE, paused)
+        }
+    };
+    let Some(row) = app.db.run(claim).await? else { return Ok(false) };
     let id = row.id;
     let result = run_leased(app, worker, &row).await;
     let now = app.clock.now();
@@ -127,6 +152,11 @@ async fn run_next(app: &Arc<App>, worker: Uuid, kinds: Kinds) -> Result<bool> {
             app.metrics.job_ended(&row.kind, if retry_at.is_some() { "retried" } else { "dead" });
             let message = format!("{error:#?}");
             app.db.run(move |conn| db::jobs::fail(conn, id, worker, &message, retry_at, now)).await?;
+            if retry_at.is_none()
+                && let Ok(job) = serde_json::from_value::<Job>(row.payload)
+            {
+                job.give_up(app).await?;
+            }
         }
     }
     Ok(true)

@@ -13,6 +13,10 @@ pub const STAGING: &str = ".staging";
 pub const TRASH: &str = ".trash";
 /// Folder of pictures that were made from files and can be made again.
 pub const PREVIEWS: &str = "previews";
+/// Folder of files that are at home in the bucket.
+pub const CACHE: &str = ".cache";
+/// Beginning of the objects that a test of the connection puts into the bucket and deletes.
+pub const PROBE: &str = ".stillage-probe-";
 /// Ending of a staged upload.
 pub const PART: &str = "part";
 /// Ending of the staged file of a resumable upload, which outlives requests and restarts.
@@ -53,6 +57,15 @@ pub fn extension(name: &str) -> Option<String> {
 
 pub(crate) fn published(root: &Path, stored_name: &str) -> PathBuf {
     root.join(BATCHES).join(stored_name)
+}
+
+pub(crate) fn cached(root: &Path, stored_name: &str) -> PathBuf {
+    root.join(CACHE).join(stored_name)
+}
+
+/// The key of a published file in the bucket. `Path::from` would percent-encode it.
+pub(crate) fn object(stored_name: &str) -> Result<object_store::path::Path, object_store::path::Error> {
+    object_store::path::Path::parse(format!("{BATCHES}/{stored_name}"))
 }
 
 pub(crate) fn staged(root: &Path, id: Uuid) -> PathBuf {
@@ -196,6 +209,9 @@ mod tests {
             let name = stored_name(Uuid::from_u128(id), &original);
             prop_assert!(name.len() <= 255);
             prop_assert!(is_stored_name(&name));
+            let whole = format!("{BATCHES}/{name}");
+            let key = object(&name).unwrap();
+            prop_assert_eq!(key.as_ref(), whole);
             let path = Path::new(&name);
             prop_assert_eq!(path.components().count(), 1);
             prop_assert_eq!(path.file_name().and_then(|n| n.to_str()), Some(name.as_str()));

@@ -210,11 +210,33 @@ impl LocalStore {
             .map_err(StorageError::io("read its marker"))
     }
 
-    /// Moves an unknown published file aside into `.trash/`.
+    /// Moves an unknown or damaged file aside into `.trash/`, beside one that was moved there before.
     pub fn set_aside(&self, stored_name: &str) -> Result<()> {
         let doing = "move a file aside";
-        let (from, to) = (key::published(&self.root, stored_name), key::trashed(&self.root, stored_name));
+        let from = key::published(&self.root, stored_name);
+        let mut to = key::trashed(&self.root, stored_name);
+        if to.exists() {
+            to = key::trashed(&self.root, &key::stored_name(Uuid::new_v4(), stored_name));
+        }
         fs::rename(from, to).map_err(StorageError::io(doing))?;
+        self.batches.sync().map_err(StorageError::io(doing))
+    }
+
+    /// Publishes over a file that is known to be bad, which is kept aside.
+    pub fn replace(&self, staged: Staged, stored_name: &str) -> Result<()> {
+        if self.open_published(stored_name)?.is_some() {
+            self.set_aside(stored_name)?;
+        }
+        self.publish(staged, stored_name).map(Published::confirm)
+    }
+
+    /// Removes a published file for good, durably. One that is not there is a success.
+    pub fn remove_published(&self, stored_name: &str) -> Result<()> {
+        let doing = "remove a file";
+        self.check()?;
+        fs::remove_file(key::published(&self.root, stored_name))
+            .or_else(ignore_missing)
+            .map_err(StorageError::io(doing))?;
         self.batches.sync().map_err(StorageError::io(doing))
     }
 
@@ -232,7 +254,7 @@ impl LocalStore {
     }
 }
 
-fn make_folder(path: &Path, mode: u32) -> Result<()> {
+pub(super) fn make_folder(path: &Path, mode: u32) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(mode)

@@ -1,4 +1,5 @@
-//! Where bytes live. The store knows names and bytes, nothing of batches or people.
+//! Where bytes live: a folder ([`LocalStore`]) and, if there is one, a bucket ([`ObjectStorage`]), both of them
+//! a [`Home`]. They know names and bytes, nothing of batches or people.
 //!
 //! ```text
 //! UPLOAD_STORAGE_PATH/
@@ -7,21 +8,33 @@
 //!                        with its request, `.upload` stays until its resumable upload is over
 //!   batches/             published files, `{uuid}_{name}`, never overwritten
 //!   previews/            pictures made from files, by the file's id; they can always be made again
-//!   .trash/              published files that nobody knew, moved aside by the reconciler
+//!   .trash/              published files that nobody knew or that were damaged, moved aside
+//!   .cache/              files that are at home in the bucket, kept for the next reader
 //! ```
 //!
-//! All of it but `previews/` must be on one filesystem, so that publishing is a rename.
+//! In the bucket a file's key is `batches/{uuid}_{name}`, too.
+//!
+//! All of the folder but `previews/` must be on one filesystem, so that publishing is a rename.
 
+mod cache;
 mod dir_sync;
+mod explain;
+mod home;
 pub mod key;
 mod local;
+mod local_home;
 mod marker;
+mod object;
+mod object_put;
 mod previews;
 mod published;
 mod staging;
 
+pub use home::{ByteStream, Held, Home, Identity, Placing, bytes_of, identity_of};
 pub use local::{Found, LocalStore};
+pub use local_home::{spool, stream_file};
 pub use marker::{MARKER_FILE, MarkerPolicy};
+pub use object::ObjectStorage;
 pub use published::Published;
 pub use staging::{Resumed, Staged, Staging};
 
@@ -33,6 +46,15 @@ pub enum StorageError {
     ReadOnly(String),
     #[error("the disk is full")]
     Full,
+    /// Bytes are not what they should be.
+    #[error("the bytes do not have the SHA-256 and size that they should have")]
+    Mismatch,
+    /// Other bytes stand under the name.
+    #[error("another file has this name already")]
+    Taken,
+    /// The bucket failed; one line for whoever can mend it.
+    #[error("{0}")]
+    Cloud(String),
     #[error("storage failed to {doing}: {source}")]
     Io { doing: &'static str, source: std::io::Error },
 }

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Result, StorageError, key};
+use super::{Identity, Result, StorageError, key};
 
 /// How much is read at once when a file is hashed again.
 const READ_CHUNK: usize = 1024 * 1024;
@@ -191,6 +191,11 @@ impl Staging {
 }
 
 impl Staged {
+    /// What the file is.
+    pub fn identity(&self) -> Identity {
+        Identity { size: self.size, sha256: self.sha256 }
+    }
+
     /// The bytes, for the checks that need the whole file.
     pub fn open(&self) -> Result<File> {
         File::open(&self.part.path).map_err(StorageError::io("read an upload"))

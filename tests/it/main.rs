@@ -11,5 +11,6 @@ mod docs;
 mod embedded;
 mod jobs;
 mod render;
+mod storage;
 mod support;
 mod web;

@@ -90,6 +90,7 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
             sha256: hex::encode(&file.row.sha256),
             uploaded_by: file.uploader,
             uploaded_at: file.row.uploaded_at,
+            copies: file.cloud.as_deref().map(|cloud| copies(file.local.as_deref(), cloud)),
             filename: file.row.original_name,
             content_type: file.row.content_type,
         },
@@ -135,6 +136,18 @@ pub async fn receipt(app: Parts, by: CurrentUser, path: web::Path<String>) -> We
         .content_type(ContentType::plaintext())
         .insert_header((header::CONTENT_DISPOSITION, disposition::value("attachment", &name)))
         .body(receipt.text() + "\n"))
+}
+
+/// Where the copies of a file are, in words.
+fn copies(local: Option<&str>, cloud: &str) -> String {
+    let word = |state| match state {
+        "present" => "safe",
+        "pending" => "on its way",
+        "failed" => "not made",
+        other => other,
+    };
+    let local = local.map(|state| format!("Local storage: {}. ", word(state))).unwrap_or_default();
+    format!("{local}Cloud: {}.", word(cloud))
 }
 
 /// `POST /attachments/{id}/delete`

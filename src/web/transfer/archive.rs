@@ -93,8 +93,8 @@ impl Sending {
         }
         if let Some(entry) = self.files.next() {
             let (open, head) = self.zip.begin(&entry.name, entry.modified, entry.size);
-            let (app, size) = (Arc::clone(&self.app), entry.size);
-            let file = blocking::run(move || archive::open_entry(&app, &entry)).await?;
+            let size = entry.size;
+            let file = archive::open_entry(&self.app, &entry).await?;
             let sum = crc32fast::Hasher::new();
             let reading = Reading { open, file: Arc::new(file), sum, at: 0, size };
             return self.go_on(reading, head).await.map(Some);

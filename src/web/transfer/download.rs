@@ -23,8 +23,7 @@ pub(super) const FILE_POLICY: &str = "sandbox; default-src 'none'; style-src 'un
 
 /// `GET /attachments/{id}/download`
 pub async fn original(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
-    let opened = attachments::open(&app, &by.actor, Name::Id(extract::id(&path)?)).await?;
-    Ok(answer(&req, opened, "attachment"))
+    send(&req, &app, &by, Name::Id(extract::id(&path)?)).await
 }
 
 /// The bytes of a file
@@ -53,8 +52,22 @@ pub async fn by_stored_name(
     by: CurrentUser,
     path: web::Path<String>,
 ) -> WebResult {
-    let opened = attachments::open(&app, &by.actor, Name::Stored(path.into_inner())).await?;
-    Ok(answer(&req, opened, "attachment"))
+    send(&req, &app, &by, Name::Stored(path.into_inner())).await
+}
+
+/// The bytes, or the address of a bucket that has them.
+async fn send(req: &HttpRequest, app: &Parts, by: &CurrentUser, name: Name) -> WebResult {
+    let named = |row: &AttachmentRow| disposition::value("attachment", &row.original_name);
+    if let Some(url) = attachments::redirect(app, &by.actor, name.clone(), named).await? {
+        // The address is for this request only.
+        let mut answer = HttpResponse::TemporaryRedirect();
+        answer
+            .insert_header((header::LOCATION, url))
+            .insert_header((header::CACHE_CONTROL, "private, no-store"));
+        return Ok(answer.finish());
+    }
+    let opened = attachments::open(app, &by.actor, name).await?;
+    Ok(answer(req, opened, "attachment"))
 }
 
 /// An opened file, whole or in part; `kind` is `attachment`, or `inline` for what is shown in place.

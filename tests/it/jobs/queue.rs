@@ -47,7 +47,7 @@ fn enqueue(app: &TestApp, kind: &str, max_attempts: i32) -> Uuid {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_recurs_waits_once_and_comes_again_when_it_is_due() {
     let app = TestApp::start();
-    let all = "expire_sessions reconcile sweep_staging";
+    let all = "copy_scrub expire_sessions reconcile sweep_staging";
     for _ in 0..2 {
         schedule::enqueue_all(&app.app).await.unwrap();
         schedule::enqueue_due(&app.app).await.unwrap();
@@ -57,7 +57,11 @@ async fn what_recurs_waits_once_and_comes_again_when_it_is_due() {
     schedule::enqueue_due(&app.app).await.unwrap();
     assert_eq!(app.value(WAITING), "null", "nothing is due again yet");
     let mut connection = app.database.connect();
-    let table = [(601, "expire_sessions"), (300, "expire_sessions sweep_staging"), (6 * 3600, all)];
+    let table = [
+        (601, "copy_scrub expire_sessions"),
+        (300, "copy_scrub expire_sessions sweep_staging"),
+        (6 * 3600, all),
+    ];
     for (seconds, expected) in table {
         app.advance(TimeDelta::seconds(seconds));
         schedule::enqueue_due(&app.app).await.unwrap();
@@ -92,16 +96,20 @@ async fn what_fails_is_tried_again_later_and_less_often_until_it_is_dead() {
     let app = TestApp::start();
     skip_the_schedule(&app).await;
     enqueue(&app, "nonsense", 3);
-    let wait = "SELECT extract(epoch FROM run_at - updated_at)::int FROM jobs";
+    let wait = "SELECT extract(epoch FROM run_at - updated_at)::int FROM jobs WHERE dedupe_key IS NULL";
     let mut waits: Vec<i32> = Vec::new();
     for attempt in 1..=2 {
-        work(&app, || app.value("SELECT attempts || state FROM jobs") == format!("{attempt}waiting")).await;
+        work(&app, || {
+            app.value("SELECT attempts || state FROM jobs WHERE dedupe_key IS NULL")
+                == format!("{attempt}waiting")
+        })
+        .await;
         waits.push(app.value(wait).parse().unwrap());
         app.advance(TimeDelta::seconds(i64::from(waits[attempt - 1]) + 1));
     }
     assert!((7..=13).contains(&waits[0]) && (14..=26).contains(&waits[1]), "{waits:?}");
-    work(&app, || app.value("SELECT attempts || state FROM jobs") == "3dead").await;
-    assert!(app.value("SELECT last_error FROM jobs").contains("nonsense"));
+    work(&app, || app.value("SELECT attempts || state FROM jobs WHERE dedupe_key IS NULL") == "3dead").await;
+    assert!(app.value("SELECT last_error FROM jobs WHERE dedupe_key IS NULL").contains("nonsense"));
     app.advance(TimeDelta::days(1));
     let claimed = claim(&app, Uuid::now_v7());
     assert!(claimed.is_none(), "the dead are left to people");
@@ -114,7 +122,8 @@ async fn a_comparison_without_a_store_is_repeated_when_the_store_is_back() {
     skip_the_schedule(&app).await;
     app.unmount();
     Job::Reconcile.enqueue(&mut app.database.connect(), &app.app.clock, None).unwrap();
-    work(&app, || app.value("SELECT attempts || state FROM jobs") == "1waiting").await;
+    work(&app, || app.value("SELECT attempts || state FROM jobs WHERE dedupe_key IS NULL") == "1waiting")
+        .await;
     app.mount();
     app.advance(TimeDelta::minutes(1));
     work(&app, || app.value(WAITING) == "null").await;

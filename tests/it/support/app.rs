@@ -15,7 +15,7 @@ use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_que
 use stillage::{
     app::App,
     clock::Clock,
-    config::Config,
+    config::{Config, Patience},
     db::{self, sites::Site},
     domain::{
         access::{Actor, Role},
@@ -27,7 +27,7 @@ use stillage::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Client, Database, PASSWORD, eventually};
+use super::{Client, Database, PASSWORD, eventually, s3::S3};
 
 /// Dropping it stops the server, and fails the test if it left a job or a staged file behind. No worker runs, so that
 /// an upload's previews wait to be drawn: these jobs may be left.
@@ -58,6 +58,23 @@ impl TestApp {
 
     /// With these variables in its environment.
     pub fn with(environment: &[(&str, &str)]) -> Self {
+        Self::with_config(environment, |_| {})
+    }
+
+    /// With this bucket, in this mode, and more variables.
+    pub fn with_cloud(s3: &S3, mode: &str, more: &[(&str, &str)]) -> Self {
+        Self::with_bucket(&s3.environment(mode), s3.patience, more)
+    }
+
+    /// The same for the bucket of any engine.
+    pub fn with_bucket(bucket: &[(&str, String)], patience: Patience, more: &[(&str, &str)]) -> Self {
+        let bucket = bucket.iter().map(|(name, value)| (*name, value.as_str()));
+        Self::with_config(&bucket.chain(more.iter().copied()).collect::<Vec<_>>(), |config| {
+            config.cloud.as_mut().unwrap().patience = patience;
+        })
+    }
+
+    fn with_config(environment: &[(&str, &str)], change: impl FnOnce(&mut Config)) -> Self {
         let database = Database::new();
         let uploads = TempDir::with_prefix("stillage-it-uploads-").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -71,6 +88,7 @@ impl TestApp {
         .unwrap();
         // The tests are another program than the one that can draw.
         config.render_program = env!("CARGO_BIN_EXE_stillage").into();
+        change(&mut config);
         let app = App::assemble(config, database.url.clone(), None, Clock::default(), 3).unwrap();
         let server = Some(serve(&app, listener));
         Self { app, address, server, uploads, database }
@@ -201,6 +219,18 @@ impl TestApp {
         let staged = self.store().join(".staging");
         let only = names_in(&staged).into_iter().next();
         only.and_then(|name| fs::metadata(staged.join(name)).ok()).map_or(0, |meta| meta.len())
+    }
+
+    /// Lets a worker take what is due until this holds.
+    pub async fn work_until(&self, what: &str, holds: impl FnMut() -> bool) {
+        let worker = Worker::start(&self.app);
+        tokio::task::block_in_place(|| eventually(what, holds));
+        worker.stop(Duration::from_secs(20)).await;
+    }
+
+    /// Lets a worker do all there is to do.
+    pub async fn work_off(&self) {
+        self.work_until("no job is left", || self.value("SELECT count(*) FROM jobs") == "0").await;
     }
 
     pub fn kept(&self) -> Kept {

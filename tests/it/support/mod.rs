@@ -7,6 +7,7 @@ mod client;
 mod multipart;
 mod postgres;
 pub mod raw;
+pub mod s3;
 pub mod samples;
 mod tus;
 

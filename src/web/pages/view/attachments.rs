@@ -62,6 +62,8 @@ pub struct FileDetail {
     pub uploaded_by: String,
     pub uploaded_at: DateTime<Utc>,
     pub state: FileState,
+    /// Where its copies are and how, in words; `None` where there is only local storage.
+    pub copies: Option<String>,
 }
 
 impl AttachmentPage {

@@ -2,14 +2,21 @@
 //! the value and what is allowed. `docs/operations.md` and `.env.sample` list the same variables; a test keeps
 //! the three together.
 
+mod cloud;
+mod reader;
 mod scanner;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
-pub use self::scanner::ScannerAddress;
+use self::reader::{Reader, wrong};
+pub use self::{
+    cloud::{Bucket, Cdn, CloudStorage, DownloadMode, Patience, StorageMode},
+    reader::{ConfigError, Entry},
+    scanner::ScannerAddress,
+};
 
 /// Where PostgreSQL is.
 #[derive(Clone, Debug)]
@@ -44,6 +51,14 @@ pub struct Config {
     /// Without a slash at its end.
     pub public_url: String,
     pub trusted_proxies: Vec<IpNet>,
+    /// Where files live.
+    pub storage_mode: StorageMode,
+    /// The bucket and what goes with it; `None` while cloud storage is off.
+    pub cloud: Option<CloudStorage>,
+    /// Every copy is read again within this time.
+    pub scrub_every: Duration,
+    /// Bytes per second that a move may take; `None` is no limit.
+    pub move_max_rate: Option<u64>,
     pub scanner: Option<ScannerAddress>,
     pub trash_retention: Duration,
     pub session_idle: Duration,
@@ -57,26 +72,6 @@ pub struct Config {
     pub render_program: PathBuf,
     entries: Vec<Entry>,
 }
-
-/// One variable as `stillage config` shows it.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub name: &'static str,
-    pub value: String,
-    pub from_environment: bool,
-}
-
-/// One line: the variable, its value (unless secret) and what is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError(String);
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 /// Bytes in the MB of `MAX_UPLOAD_SIZE_MB`.
 pub const MB: u64 = 1_048_576;
@@ -111,7 +106,9 @@ impl Config {
             read.parse("BIND_ADDRESS", "127.0.0.1:8080", "an address and a port such as 127.0.0.1:8080")?;
         let public_url = public_url(&mut read, bind_address)?;
         let trusted_proxies = trusted_proxies(&mut read)?;
-        read.refuse_cloud()?;
+        let (storage_mode, cloud) = cloud::read(&mut read)?;
+        let scrub_every = days(read.number("SCRUB_EVERY_DAYS", 30, 1, 3_650)?);
+        let move_max_rate = read.optional_number("MOVE_MAX_MB_PER_SECOND", 1, 1_000_000)?.map(|mb| mb * MB);
         let scanner = read.scanner()?;
         let trash_retention = days(read.number("TRASH_RETENTION_DAYS", 30, 1, 36_500)?);
         let session_idle = minutes(read.number("SESSION_IDLE_MINUTES", 60, 1, 43_200)?);
@@ -139,6 +136,10 @@ impl Config {
             bind_address,
             public_url,
             trusted_proxies,
+            storage_mode,
+            cloud,
+            scrub_every,
+            move_max_rate,
             scanner,
             trash_retention,
             session_idle,
@@ -186,85 +187,6 @@ impl FromStr for LogFilter {
     }
 }
 
-/// Reads values and remembers what `stillage config` shows of them.
-struct Reader<F> {
-    lookup: F,
-    entries: Vec<Entry>,
-}
-
-impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    /// An empty value counts as unset: that is what compose files and `.env` make of a blank line.
-    fn raw(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).filter(|value| !value.trim().is_empty())
-    }
-
-    fn note(&mut self, name: &'static str, value: impl Into<String>, from_environment: bool) {
-        self.entries.push(Entry { name, value: value.into(), from_environment });
-    }
-
-    fn text(&mut self, name: &'static str) -> Option<String> {
-        let value = self.raw(name);
-        self.note(name, value.as_deref().unwrap_or("(unset)"), value.is_some());
-        value
-    }
-
-    fn secret(&mut self, name: &'static str) -> Option<SecretString> {
-        let value = self.raw(name);
-        self.note(name, if value.is_some() { "(hidden)" } else { "(unset)" }, value.is_some());
-        value.map(SecretString::from)
-    }
-
-    fn parse<T: FromStr>(
-        &mut self,
-        name: &'static str,
-        default: &str,
-        allowed: &str,
-    ) -> Result<T, ConfigError> {
-        let given = self.raw(name);
-        let value = given.as_deref().unwrap_or(default).trim();
-        let parsed = value.parse().map_err(|_| wrong(name, value, allowed))?;
-        let shown = value.to_owned();
-        self.note(name, shown, given.is_some());
-        Ok(parsed)
-    }
-
-    fn number(&mut self, name: &'static str, default: u64, min: u64, max: u64) -> Result<u64, ConfigError> {
-        let allowed = format!("a whole number from {min} to {max}");
-        let number: u64 = self.parse(name, &default.to_string(), &allowed)?;
-        if (min..=max).contains(&number) { Ok(number) } else { Err(wrong(name, number, &allowed)) }
-    }
-
-    fn path(&mut self, name: &'static str, default: &str) -> Result<PathBuf, ConfigError> {
-        self.parse(name, default, "a folder's path")
-    }
-
-    /// This version keeps files on local storage only. Saying so beats quietly making no copies.
-    fn refuse_cloud(&mut self) -> Result<(), ConfigError> {
-        let name = "ENABLE_ATTACHMENT_CLOUD_STORAGE";
-        let enabled: bool =
-            self.parse(name, "false", "false (this version keeps files on local storage only)")?;
-        if enabled {
-            return Err(wrong(name, "true", "false (this version keeps files on local storage only)"));
-        }
-        match self.text("ATTACHMENT_STORAGE_MODE") {
-            None => Ok(()),
-            Some(mode) if mode == "local" => Ok(()),
-            Some(mode) => Err(wrong("ATTACHMENT_STORAGE_MODE", mode, "local while cloud storage is off")),
-        }
-    }
-
-    fn scanner(&mut self) -> Result<Option<ScannerAddress>, ConfigError> {
-        let name = "CLAMAV_ADDRESS";
-        let Some(address) = self.text(name) else { return Ok(None) };
-        let allowed = "tcp://host:3310 or unix:/run/clamav/clamd.ctl";
-        address.trim().parse().map(Some).map_err(|()| wrong(name, address, allowed))
-    }
-}
-
-fn wrong(name: &str, value: impl fmt::Display, allowed: &str) -> ConfigError {
-    ConfigError(format!("{name}={value} is not usable; allowed: {allowed}"))
-}
-
 fn is_postgres_url(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
@@ -305,74 +227,4 @@ const fn minutes(n: u64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let pairs: Vec<(String, String)> =
-            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Config::from_lookup(move |name| pairs.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()))
-    }
-
-    #[test]
-    fn defaults_are_the_contracts() {
-        let config = config(&[]).unwrap();
-        assert_eq!(config.max_upload_size, 10 * MB);
-        assert_eq!(config.public_url, "http://127.0.0.1:8080");
-        assert_eq!(config.session_idle, Duration::from_secs(3600));
-        assert!(matches!(config.database, DatabaseSource::Private));
-        assert!(!config.served_over_https());
-    }
-
-    #[test]
-    fn a_wrong_value_is_named_with_what_is_allowed() {
-        let cases = [
-            ("MAX_UPLOAD_SIZE_MB", "0", "a whole number from 1 to 1048576"),
-            ("MAX_UPLOAD_SIZE_MB", "ten", "a whole number from 1 to 1048576"),
-            ("BIND_ADDRESS", "localhost", "an address and a port"),
-            ("PUBLIC_URL", "stillage.example.com", "https://stillage.example.com"),
-            ("PUBLIC_URL", "https://example.com/path", "without a path"),
-            ("TRUSTED_PROXIES", "10.0.0.0/8,nonsense", "nonsense"),
-            ("SESSION_MAX_HOURS", "-1", "a whole number from 1 to 8760"),
-            ("LOG_FORMAT", "xml", "text or json"),
-            ("RUST_LOG", "stillage=loud", "a filter"),
-            ("ADMIN_USERNAME", "ann", "together with ADMIN_PASSWORD"),
-            ("ENABLE_ATTACHMENT_CLOUD_STORAGE", "true", "false"),
-            ("ATTACHMENT_STORAGE_MODE", "hybrid", "local"),
-            ("CLAMAV_ADDRESS", "127.0.0.1:3310", "tcp://host:3310"),
-            ("CLAMAV_ADDRESS", "tcp://127.0.0.1", "tcp://host:3310"),
-            ("CLAMAV_ADDRESS", "tcp://:3310", "tcp://host:3310"),
-            ("CLAMAV_ADDRESS", "unix:clamd.ctl", "unix:/run/clamav/clamd.ctl"),
-        ];
-        for (name, value, expected) in cases {
-            let message = config(&[(name, value)]).unwrap_err().to_string();
-            assert!(message.starts_with(name), "{message}");
-            assert!(message.contains(expected), "{message}");
-            assert!(!message.contains('\n'), "{message}");
-        }
-    }
-
-    #[test]
-    fn secrets_never_show() {
-        let secrets = [
-            ("DATABASE_URL", "postgres://u:hunter2@h/d"),
-            ("ADMIN_USERNAME", "ann"),
-            ("ADMIN_PASSWORD", "hunter2"),
-            ("METRICS_TOKEN", "hunter2"),
-        ];
-        let config = config(&secrets).unwrap();
-        assert!(config.entries().iter().all(|entry| !entry.value.contains("hunter2")));
-        assert!(!format!("{config:?}").contains("hunter2"));
-        let message =
-            super::tests::config(&[("DATABASE_URL", "mysql://u:hunter2@h/d")]).unwrap_err().to_string();
-        assert!(!message.contains("hunter2"));
-    }
-
-    #[test]
-    fn blank_means_unset() {
-        assert_eq!(
-            config(&[("MAX_UPLOAD_SIZE_MB", " "), ("DATABASE_URL", "")]).unwrap().max_upload_size,
-            10 * MB
-        );
-    }
-}
+mod tests;

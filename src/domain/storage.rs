@@ -1,0 +1,161 @@
+//! What an admin sees and does about the homes of files.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    access::{Action, Actor, Resource, authorize},
+    audit::{self, Subject},
+    copies,
+};
+use crate::{
+    app::App,
+    config::StorageMode,
+    db::{
+        self,
+        copy_figures::{Backlog, Failure, Figure},
+    },
+    error::{Error, Result},
+};
+
+/// Failures that are shown.
+const FAILURES: i64 = 20;
+
+/// How the homes are.
+pub struct Overview {
+    pub mode: StorageMode,
+    /// Files and bytes in each state in each place.
+    pub figures: Vec<Figure>,
+    /// Copies that the bucket does not have yet.
+    pub backlog: Backlog,
+    /// The latest failures that still hold.
+    pub failures: Vec<Failure>,
+    /// Jobs about copies that were given up.
+    pub dead_jobs: i64,
+    /// Whether the making of copies is put off.
+    pub paused: bool,
+    /// What is wrong with local storage.
+    pub local_trouble: Option<String>,
+    pub bucket: Option<BucketState>,
+}
+
+/// The bucket as the last request found it.
+pub struct BucketState {
+    /// Its name and host.
+    pub place: String,
+    pub trouble: Option<String>,
+}
+
+/// Reads the rows only: no disk and no bucket is asked.
+pub async fn overview(app: &App, actor: &Actor) -> Result<Overview> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    let (figures, backlog, failures, dead_jobs, paused) = app
+        .db
+        .run(|conn| {
+            Ok((
+                db::copy_figures::figures(conn)?,
+                db::copy_figures::backlog(conn)?,
+                db::copy_figures::failures(conn, FAILURES)?,
+                db::jobs::dead_copies(conn)?,
+                copies::are_paused(conn)?,
+            ))
+        })
+        .await?;
+    let bucket =
+        app.cloud.as_ref().map(|bucket| BucketState { place: bucket.place(), trouble: bucket.trouble() });
+    Ok(Overview {
+        mode: app.config.storage_mode,
+        figures,
+        backlog,
+        failures,
+        dead_jobs,
+        paused,
+        local_trouble: app.store.trouble(),
+        bucket,
+    })
+}
+
+/// The backlog alone: cheap enough to be asked all the time.
+pub async fn backlog(app: &App, actor: &Actor) -> Result<Backlog> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    app.db.run(db::copy_figures::backlog).await
+}
+
+/// Puts an object into the bucket, reads it back and deletes it. The answer is the reason of a failure, in one
+/// line.
+///
+/// # Errors
+/// Cloud storage is off.
+pub async fn test_connection(app: &App, actor: &Actor) -> Result<Option<String>> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    Ok(copies::cloud(app)?.probe().await.err().map(|error| error.to_string()))
+}
+
+/// Takes up again what was given up, and everything else that has no sound copy in the bucket. Returns how many
+/// copies are to be made.
+///
+/// # Errors
+/// Cloud storage is off.
+pub async fn sync(app: &Arc<App>, actor: &Actor) -> Result<usize> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    copies::cloud(app)?;
+    let now = app.clock.now();
+    app.db
+        .transaction(move |conn| {
+            db::jobs::forget_dead_copies(conn, None)?;
+            db::jobs::hurry(conn, "copy_replicate", now)?;
+            Ok(())
+        })
+        .await?;
+    let enqueued = copies::enqueue_backlog(app).await?;
+    let actor = actor.clone();
+    app.db
+        .run(move |conn| {
+            let details = json!({ "enqueued": enqueued });
+            audit::record(conn, now, &actor, "storage.sync", Subject::System, details)
+        })
+        .await?;
+    Ok(enqueued)
+}
+
+/// Tries one file's copy again now.
+///
+/// # Errors
+/// Cloud storage is off, or there is no such file.
+pub async fn retry(app: &App, actor: &Actor, id: Uuid) -> Result<()> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    copies::cloud(app)?;
+    let (actor, clock, now) = (actor.clone(), app.clock.clone(), app.clock.now());
+    app.db
+        .transaction(move |conn| {
+            let file = db::copies::file(conn, id)?.ok_or(Error::NotFound)?;
+            if db::copies::state(conn, id, "cloud")?.as_deref() == Some("present") {
+                return Ok(());
+            }
+            db::jobs::forget_dead_copies(conn, Some(id))?;
+            db::copies::set(conn, id, "cloud", "pending", None, None, now)?;
+            copies::enqueue(conn, &clock, id)?;
+            let subject = Subject::Attachment { id, batch: file.batch_id };
+            audit::record(conn, now, &actor, "copy.retry", subject, json!({ "filename": file.original_name }))
+        })
+        .await
+}
+
+/// Puts off the making of copies, or goes on with it.
+///
+/// # Errors
+/// Cloud storage is off.
+pub async fn set_paused(app: &App, actor: &Actor, paused: bool) -> Result<()> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    copies::cloud(app)?;
+    let (actor, clock, now) = (actor.clone(), app.clock.clone(), app.clock.now());
+    app.db
+        .transaction(move |conn| {
+            copies::set_paused(conn, &clock, paused)?;
+            let action = if paused { "storage.pause" } else { "storage.resume" };
+            audit::record(conn, now, &actor, action, Subject::System, json!({}))
+        })
+        .await
+}
