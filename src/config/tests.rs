@@ -1,3 +1,5 @@
+//! What is read from the environment, and what is refused in one line.
+
 use super::*;
 
 fn config(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {

@@ -33,8 +33,6 @@ pub struct AttachmentRow {
 /// States in which a file is part of its batch, whether or not its bytes can be served.
 pub const LIVING: [&str; 4] = ["available", "missing", "corrupt", "quarantined"];
 
-diesel::alias!(pub(super) const cloud_copies: Alias<CloudCopies> = attachment_copies as cloud_copies);
-
 /// A file with what every caller needs to decide and to show: its batch's site and state, its uploader's name
 /// and the states of its copies.
 #[derive(Clone, Debug)]
@@ -63,30 +61,31 @@ macro_rules! found {
         attachments::table
             .inner_join(batches::table)
             .inner_join(users::table.on(users::id.eq(attachments::uploaded_by)))
-            .left_join(
-                attachment_copies::table.on(attachment_copies::attachment_id
-                    .eq(attachments::id)
-                    .and(attachment_copies::place.eq("local"))),
-            )
-            .left_join(
-                cloud_copies.on(cloud_copies
-                    .field(attachment_copies::attachment_id)
-                    .eq(attachments::id)
-                    .and(cloud_copies.field(attachment_copies::place).eq("cloud"))),
-            )
             .select((
                 AttachmentRow::as_select(),
                 batches::site_id,
                 batches::number,
                 batches::trashed_at,
                 users::display_name,
-                attachment_copies::state.nullable(),
-                cloud_copies.field(attachment_copies::state).nullable(),
+                copy_state!("local"),
+                copy_state!("cloud"),
             ))
     };
 }
 
-pub(super) use found;
+/// The state of a file's copy, looked up by its key for each row that is shown: as a join, the planner may read all
+/// copies for it.
+macro_rules! copy_state {
+    ($place:literal) => {
+        attachment_copies::table
+            .filter(attachment_copies::attachment_id.eq(attachments::id))
+            .filter(attachment_copies::place.eq($place))
+            .select(attachment_copies::state)
+            .single_value()
+    };
+}
+
+pub(super) use {copy_state, found};
 
 pub fn insert(conn: &mut PgConnection, row: &AttachmentRow) -> Result<()> {
     diesel::insert_into(attachments::table).values(row).execute(conn)?;

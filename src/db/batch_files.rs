@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    attachments::{AttachmentRow, Found, FoundTuple, LIVING, cloud_copies, found},
+    attachments::{AttachmentRow, Found, FoundTuple, LIVING, copy_state, found},
     like_anywhere,
     schema::{attachment_copies, attachments, batches, users},
 };

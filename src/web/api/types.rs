@@ -65,7 +65,7 @@ impl Attachment {
             scan: row.scan.clone(),
             copies: Copies {
                 local: found.local.clone().unwrap_or_else(|| "none".to_owned()),
-                cloud: "none".to_owned(),
+                cloud: found.cloud.clone().unwrap_or_else(|| "none".to_owned()),
             },
             url: format!("/api/production/attachment/{}", encoded(&row.stored_name)),
         }

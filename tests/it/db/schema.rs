@@ -103,6 +103,7 @@ fn only_these_columns_may_be_null() {
         "api_tokens.last_used_at",
         "api_tokens.revoked_at",
         "api_tokens.site_id",
+        "attachment_copies.last_error",
         "attachment_copies.verified_at",
         "attachments.height",
         "attachments.trashed_at",
