@@ -1,5 +1,7 @@
 //! `stillage storage move`
 
+use std::ops::ControlFlow;
+
 use super::{Finding, app, bar, block_on};
 use crate::{
     config::Config,
@@ -49,6 +51,7 @@ pub fn run(config: Config, command: Command) -> anyhow::Result<Finding> {
     let moved = block_on(copies::relocate(&app, &Actor::console(), what, |name| {
         bar.set_message(name.to_owned());
         bar.inc(1);
+        ControlFlow::Continue(())
     }))?;
     bar.finish_and_clear();
     if args.json {

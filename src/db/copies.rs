@@ -157,6 +157,12 @@ pub fn count_lacking(conn: &mut PgConnection, place: &str) -> Result<i64> {
     Ok(without(place).count().get_result(conn)?)
 }
 
+/// How many files have a copy on local storage.
+pub fn count_local(conn: &mut PgConnection) -> Result<i64> {
+    let local = attachment_copies::table.filter(attachment_copies::place.eq("local"));
+    Ok(local.count().get_result(conn)?)
+}
+
 /// Which files to go through.
 #[derive(Clone, Debug)]
 pub enum Scope {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{dsl, prelude::*, sql_query, sql_types};
 use uuid::Uuid;
 
-use super::schema::{attachment_copies, attachments};
+use super::schema::{attachment_copies, attachments, batches};
 use crate::error::Result;
 
 /// How many files and bytes are in each state in each place.
@@ -18,15 +18,35 @@ pub struct Figure {
     pub files: i64,
     #[diesel(sql_type = sql_types::BigInt)]
     pub bytes: i64,
+    /// Files among them whose copy was read whole since the moment asked for.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub read: i64,
 }
 
-pub fn figures(conn: &mut PgConnection) -> Result<Vec<Figure>> {
+/// Counts all copies: what an admin asks for now and then, and nothing else does.
+pub fn figures(conn: &mut PgConnection, read_since: DateTime<Utc>) -> Result<Vec<Figure>> {
     Ok(sql_query(
-        "SELECT c.place, c.state, count(*) AS files, coalesce(sum(a.size_bytes), 0)::bigint AS bytes
+        "SELECT c.place, c.state, count(*) AS files, coalesce(sum(a.size_bytes), 0)::bigint AS bytes,
+                count(*) FILTER (WHERE c.verified_at >= $1) AS read
          FROM attachment_copies c JOIN attachments a ON a.id = c.attachment_id
          WHERE a.state <> 'purged' GROUP BY c.place, c.state ORDER BY c.place DESC, c.state",
     )
+    .bind::<sql_types::Timestamptz, _>(read_since)
     .load(conn)?)
+}
+
+/// How many copies were made or read again since `since`, and their bytes.
+pub fn throughput(conn: &mut PgConnection, since: DateTime<Utc>) -> Result<(i64, i64)> {
+    let (files, bytes): (i64, Option<i64>) = attachment_copies::table
+        .inner_join(attachments::table)
+        .filter(attachment_copies::state.eq("present"))
+        .filter(attachment_copies::verified_at.ge(since))
+        .select((
+            dsl::count_star(),
+            dsl::sql::<sql_types::Nullable<sql_types::BigInt>>("sum(size_bytes)::bigint"),
+        ))
+        .first(conn)?;
+    Ok((files, bytes.unwrap_or(0)))
 }
 
 /// Copies in the bucket that are not there yet.
@@ -65,13 +85,15 @@ pub struct Failure {
     pub place: String,
     pub state: String,
     pub error: Option<String>,
+    pub batch_id: Uuid,
+    pub batch: String,
     pub at: DateTime<Utc>,
 }
 
 /// The latest `limit` failures that still hold.
 pub fn failures(conn: &mut PgConnection, limit: i64) -> Result<Vec<Failure>> {
     Ok(attachment_copies::table
-        .inner_join(attachments::table)
+        .inner_join(attachments::table.inner_join(batches::table))
         .filter(attachment_copies::state.ne("present"))
         .filter(attachment_copies::last_error.is_not_null())
         .filter(attachments::state.ne("purged"))
@@ -83,6 +105,8 @@ pub fn failures(conn: &mut PgConnection, limit: i64) -> Result<Vec<Failure>> {
             attachment_copies::place,
             attachment_copies::state,
             attachment_copies::last_error,
+            batches::id,
+            batches::number,
             attachment_copies::updated_at,
         ))
         .load(conn)?)

@@ -15,6 +15,12 @@ pub fn get<T: DeserializeOwned>(conn: &mut PgConnection, key: &str) -> Result<Op
     value.map(serde_json::from_value).transpose().map_err(Error::internal)
 }
 
+/// Lets nobody else change a value until the transaction ends.
+pub fn lock(conn: &mut PgConnection, key: &str) -> Result<()> {
+    settings::table.find(key).select(settings::key).for_update().first::<String>(conn).optional()?;
+    Ok(())
+}
+
 pub fn put<T: Serialize>(conn: &mut PgConnection, clock: &Clock, key: &str, value: &T) -> Result<()> {
     let value = serde_json::to_value(value).map_err(Error::internal)?;
     diesel::insert_into(settings::table)

@@ -1,17 +1,22 @@
 //! What an admin sees and does about the homes of files.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
-    copies,
+    copies::{
+        self, Place,
+        moving::{self, Moving},
+    },
 };
 use crate::{
     app::App,
+    blocking,
     config::StorageMode,
     db::{
         self,
@@ -22,6 +27,9 @@ use crate::{
 
 /// Failures that are shown.
 const FAILURES: i64 = 20;
+
+/// The time over which throughput is measured.
+const RECENT: TimeDelta = TimeDelta::hours(1);
 
 /// How the homes are.
 pub struct Overview {
@@ -36,8 +44,18 @@ pub struct Overview {
     pub dead_jobs: i64,
     /// Whether the making of copies is put off.
     pub paused: bool,
+    /// Copies made or read again within the last hour, and their bytes.
+    pub throughput: (i64, i64),
+    /// The move that was begun last, and how many files have no sound copy at either goal.
+    pub moving: Option<Moving>,
+    pub lacking_in_cloud: i64,
+    pub lacking_locally: i64,
+    pub scrub_every: Duration,
     /// What is wrong with local storage.
     pub local_trouble: Option<String>,
+    /// Its folder, and free and all bytes of its disk, if it can be measured.
+    pub root: String,
+    pub space: Option<(u64, u64)>,
     pub bucket: Option<BucketState>,
 }
 
@@ -48,33 +66,38 @@ pub struct BucketState {
     pub trouble: Option<String>,
 }
 
-/// Reads the rows only: no disk and no bucket is asked.
+/// Reads the rows, and measures the disk; the bucket is not asked.
 pub async fn overview(app: &App, actor: &Actor) -> Result<Overview> {
     authorize(actor, Action::Administer, Resource::System)?;
-    let (figures, backlog, failures, dead_jobs, paused) = app
-        .db
-        .run(|conn| {
-            Ok((
-                db::copy_figures::figures(conn)?,
-                db::copy_figures::backlog(conn)?,
-                db::copy_figures::failures(conn, FAILURES)?,
-                db::jobs::dead_copies(conn)?,
-                copies::are_paused(conn)?,
-            ))
-        })
-        .await?;
+    let (now, scrub_every) = (app.clock.now(), app.config.scrub_every);
+    let store = Arc::clone(&app.store);
+    let space = blocking::run(move || Ok(store.check().and_then(|()| store.space()).ok())).await?;
     let bucket =
         app.cloud.as_ref().map(|bucket| BucketState { place: bucket.place(), trouble: bucket.trouble() });
-    Ok(Overview {
-        mode: app.config.storage_mode,
-        figures,
-        backlog,
-        failures,
-        dead_jobs,
-        paused,
-        local_trouble: app.store.trouble(),
-        bucket,
-    })
+    let (mode, local_trouble) = (app.config.storage_mode, app.store.trouble());
+    let root = app.config.upload_storage_path.display().to_string();
+    app.db
+        .run(move |conn| {
+            let read_since = now - TimeDelta::from_std(scrub_every).unwrap_or(TimeDelta::MAX);
+            Ok(Overview {
+                mode,
+                figures: db::copy_figures::figures(conn, read_since)?,
+                backlog: db::copy_figures::backlog(conn)?,
+                failures: db::copy_figures::failures(conn, FAILURES)?,
+                dead_jobs: db::jobs::dead_copies(conn)?,
+                paused: copies::are_paused(conn)?,
+                throughput: db::copy_figures::throughput(conn, now - RECENT)?,
+                moving: moving::last(conn)?,
+                lacking_in_cloud: db::copies::count_lacking(conn, Place::Cloud.as_str())?,
+                lacking_locally: db::copies::count_lacking(conn, Place::Local.as_str())?,
+                scrub_every,
+                local_trouble,
+                root,
+                space,
+                bucket,
+            })
+        })
+        .await
 }
 
 /// The backlog alone: cheap enough to be asked all the time.

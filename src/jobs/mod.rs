@@ -47,6 +47,8 @@ pub enum Job {
     CopyHeal { attachment: Uuid },
     /// Reads again what was not read for long.
     CopyScrub,
+    /// Goes on with the move that an admin began.
+    CopyMove,
 }
 
 impl Job {
@@ -61,12 +63,13 @@ impl Job {
             Self::CopyBacklog => "copy_backlog",
             Self::CopyHeal { .. } => "copy_heal",
             Self::CopyScrub => "copy_scrub",
+            Self::CopyMove => "copy_move",
         }
     }
 
     fn max_attempts(&self) -> i32 {
         match self {
-            Self::CopyReplicate { .. } => MAX_ATTEMPTS_OF_COPIES,
+            Self::CopyReplicate { .. } | Self::CopyMove => MAX_ATTEMPTS_OF_COPIES,
             _ => MAX_ATTEMPTS,
         }
     }
@@ -94,6 +97,7 @@ impl Job {
                 tracing::info!(enqueued, "files without a copy in the bucket");
             }
             Self::CopyHeal { attachment } => copies::heal(app, attachment).await?,
+            Self::CopyMove => copies::moving::go_on(app).await?,
             Self::CopyScrub => {
                 let report = copies::scrub(app).await?;
                 tracing::info!(?report, "copies read again");

@@ -6,6 +6,7 @@
 
 mod cdn;
 mod fetch;
+pub mod moving;
 mod relocate;
 mod replicate;
 mod scrub;
@@ -35,7 +36,7 @@ use crate::{
 pub use crate::db::copies::Scope;
 
 /// A home of copies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
     Local,

@@ -1,7 +1,7 @@
 //! Moving the primary home of all files: to the bucket, or back. Rows say what is done, so that a move that
 //! was broken off goes on where it stopped; uploads go on meanwhile.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use serde::Serialize;
 use serde_json::json;
@@ -43,7 +43,8 @@ pub struct Moved {
     pub failed: Vec<(String, String)>,
 }
 
-/// Gives every file a verified copy at the goal. `progress` hears of each file that is done.
+/// Gives every file a verified copy at the goal. `progress` hears of each file that is done, and may end the move
+/// there.
 ///
 /// # Errors
 /// [`Error::Conflict`] while cloud storage is off, [`Error::Invalid`] for an eviction that would leave files
@@ -52,7 +53,7 @@ pub async fn relocate(
     app: &Arc<App>,
     actor: &Actor,
     what: Move,
-    mut progress: impl FnMut(&str) + Send,
+    mut progress: impl FnMut(&str) -> ControlFlow<()> + Send,
 ) -> Result<Moved> {
     authorize(actor, Action::Administer, Resource::System)?;
     let bucket = cloud(app)?;
@@ -78,7 +79,9 @@ pub async fn relocate(
             }
             moved.copied += 1;
             moved.bytes += size;
-            progress(&file.original_name);
+            if progress(&file.original_name).is_break() {
+                return Ok(moved);
+            }
         }
     }
     if what.evict {
@@ -120,7 +123,7 @@ async fn evict_all(
     what: Move,
     pace: &mut Pace,
     moved: &mut Moved,
-    progress: &mut (impl FnMut(&str) + Send),
+    progress: &mut (impl FnMut(&str) -> ControlFlow<()> + Send),
 ) -> Result<()> {
     let mut after = None;
     loop {
@@ -136,7 +139,9 @@ async fn evict_all(
                 pace.count(file.size_bytes as u64).await;
             }
             moved.evicted += 1;
-            progress(&file.original_name);
+            if progress(&file.original_name).is_break() {
+                return Ok(());
+            }
         }
     }
 }

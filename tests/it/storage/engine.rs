@@ -1,6 +1,6 @@
 //! The journey of files through a bucket of a real engine; runs with `make test-garage` only.
 
-use std::fs;
+use std::{fs, ops::ControlFlow};
 
 use stillage::{
     config::Patience,
@@ -33,7 +33,7 @@ async fn hybrid_then_out_of_the_house_and_back() {
 
     let to_cloud = Move { to: Place::Cloud, dry_run: false, evict: true };
     let console = Actor::console();
-    let relocate = |what| copies::relocate(&app.app, &console, what, |_| {});
+    let relocate = |what| copies::relocate(&app.app, &console, what, |_| ControlFlow::Continue(()));
     let moved = relocate(to_cloud).await.unwrap();
     assert_eq!((moved.evicted, moved.failed.len()), (4, 0));
     for (file, bytes) in &files {

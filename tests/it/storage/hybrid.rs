@@ -107,7 +107,8 @@ async fn uploads_do_not_need_the_cloud_and_the_backlog_drains_by_itself() {
     assert_eq!(app.value("SELECT count(*) FROM attachment_copies WHERE last_error IS NOT NULL"), "0");
     let seen = storage::overview(&app.app, &Actor::console()).await.unwrap();
     let bytes: i64 = app.value("SELECT sum(size_bytes) FROM attachments").parse().unwrap();
-    let figure = |place: &str| Figure { place: place.into(), state: "present".into(), files: 15, bytes };
+    let figure =
+        |place: &str| Figure { place: place.into(), state: "present".into(), files: 15, bytes, read: 15 };
     assert_eq!(seen.figures, [figure("local"), figure("cloud")]);
     assert_eq!((seen.backlog, seen.failures.len()), (Backlog::default(), 0));
     assert!(seen.bucket.unwrap().trouble.is_none());

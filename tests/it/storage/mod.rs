@@ -7,6 +7,7 @@ mod engine;
 mod healing;
 mod hybrid;
 mod object;
+mod page;
 mod relocate;
 
 use serde_json::Value;

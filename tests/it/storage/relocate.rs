@@ -1,6 +1,6 @@
 //! Moving the home of all files, there and back.
 
-use std::fs;
+use std::{fs, ops::ControlFlow};
 
 use serde_json::Value;
 use stillage::{
@@ -35,7 +35,7 @@ async fn local_store(s3: &S3, count: usize) -> (TestApp, Client, Vec<(Value, Vec
 }
 
 async fn relocate(app: &TestApp, what: Move) -> Moved {
-    copies::relocate(&app.app, &Actor::console(), what, |_| {}).await.unwrap()
+    copies::relocate(&app.app, &Actor::console(), what, |_| ControlFlow::Continue(())).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,6 +84,7 @@ async fn a_move_that_is_broken_off_goes_on_where_it_stopped() {
         if done == 2 {
             s3.set(Mood::Refusing);
         }
+        ControlFlow::Continue(())
     };
     let stopped = copies::relocate(&app.app, &Actor::console(), TO_CLOUD, stop).await.unwrap();
     assert_eq!((stopped.copied, stopped.failed.len()), (2, 4));
@@ -132,14 +133,16 @@ async fn what_cannot_be_is_refused_before_anything_moves() {
     let s3 = S3::start();
     let (app, _, _) = local_store(&s3, 1).await;
     let console = Actor::console();
-    let relocate = |what| copies::relocate(&app.app, &console, what, |_| {});
+    let relocate = |what| copies::relocate(&app.app, &console, what, |_| ControlFlow::Continue(()));
     assert!(relocate(Move { to: Place::Local, dry_run: false, evict: true }).await.is_err());
     s3.set(Mood::Refusing);
     assert!(relocate(TO_CLOUD).await.is_err(), "the bucket does not answer");
     s3.set(Mood::Well);
     let off = TestApp::start();
-    assert!(copies::relocate(&off.app, &Actor::console(), TO_CLOUD, |_| {}).await.is_err());
+    assert!(
+        copies::relocate(&off.app, &Actor::console(), TO_CLOUD, |_| ControlFlow::Continue(())).await.is_err()
+    );
     let id = uuid::Uuid::new_v4();
     let staff = Actor::user(id, "stan".into(), stillage::domain::access::Role::Staff, vec![], None);
-    assert!(copies::relocate(&app.app, &staff, TO_CLOUD, |_| {}).await.is_err());
+    assert!(copies::relocate(&app.app, &staff, TO_CLOUD, |_| ControlFlow::Continue(())).await.is_err());
 }

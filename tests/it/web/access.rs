@@ -70,6 +70,16 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/admin/sites/{id}", [403, 403, 303, 403]),
     // The first one stays.
     ("POST", "/admin/sites/{id}/remove", [403, 403, 409, 403]),
+    ("GET", "/admin/storage", [403, 403, 200, 403]),
+    // Cloud storage is off.
+    ("POST", "/admin/storage/test", [403, 403, 409, 403]),
+    ("POST", "/admin/storage/sync", [403, 403, 409, 403]),
+    ("POST", "/admin/storage/retry", [403, 403, 404, 403]),
+    ("POST", "/admin/storage/pause", [403, 403, 409, 403]),
+    ("POST", "/admin/storage/resume", [403, 403, 409, 403]),
+    ("POST", "/admin/storage/move", [403, 403, 422, 403]),
+    ("POST", "/admin/storage/evict", [403, 403, 409, 403]),
+    ("POST", "/admin/storage/stop", [403, 403, 303, 403]),
     ("OPTIONS", "/uploads", [204; 4]),
     ("POST", "/uploads", [403, 201, 201, 404]),
     ("OPTIONS", "/uploads/{id}", [204; 4]),

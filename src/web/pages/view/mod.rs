@@ -42,6 +42,7 @@ pub mod receipt;
 pub mod search;
 pub mod shares;
 pub mod sites;
+pub mod storage;
 pub mod tokens;
 pub mod trash;
 pub mod two_factor;
