@@ -6,6 +6,7 @@ mod backup;
 mod bench_data;
 mod config;
 mod demo;
+mod doctor;
 mod health;
 mod migrate;
 mod render;
@@ -36,6 +37,8 @@ enum Command {
     Serve,
     /// Show the effective configuration, secrets hidden.
     Config(config::Args),
+    /// Look for what is wrong with storage, database, scanner and addresses, and say what mends it.
+    Doctor(doctor::Args),
     /// Ask the running server whether it can serve; exits 0 when it can, 1 when not.
     Health,
     /// Bring the database up to date, or show its state.
@@ -92,6 +95,7 @@ fn run(command: Command) -> anyhow::Result<Finding> {
     match command {
         Command::Serve => serve::run(config),
         Command::Config(args) => config::run(&config, &args),
+        Command::Doctor(args) => doctor::run(config, &args),
         Command::Health => health::run(&config),
         Command::Migrate(args) => migrate::run(config, &args),
         Command::User(command) => user::run(config, command),

@@ -10,6 +10,7 @@ pub mod batches;
 pub mod bulk;
 pub mod dump;
 pub mod embedded;
+pub mod facts;
 pub mod jobs;
 pub mod migrate;
 pub mod password_links;

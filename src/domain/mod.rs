@@ -13,6 +13,7 @@ pub mod batches;
 pub mod bench;
 pub mod content;
 pub mod demo;
+pub mod doctor;
 pub mod files;
 mod inflow;
 pub mod intake;
