@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod doctor;
 mod health;
+mod import;
 mod migrate;
 mod render;
 mod restore;
@@ -53,6 +54,8 @@ enum Command {
     Backup(backup::Args),
     /// Bring a backup back into an empty place.
     Restore(restore::Args),
+    /// Take over the files of an older system.
+    Import(import::Args),
     /// Fill an empty store with batches, photos and people to look at.
     Demo(demo::Args),
     /// Add synthetic batches and small files, for measuring.
@@ -102,6 +105,7 @@ fn run(command: Command) -> anyhow::Result<Finding> {
         Command::Audit(command) => audit::run(config, command),
         Command::Backup(args) => backup::run(config, args),
         Command::Restore(args) => restore::run(&config, &args),
+        Command::Import(args) => import::run(config, args),
         Command::Demo(args) => demo::run(config, &args),
         Command::BenchData(args) => bench_data::run(config, &args),
     }

@@ -11,6 +11,7 @@ pub mod bulk;
 pub mod dump;
 pub mod embedded;
 pub mod facts;
+pub mod imports;
 pub mod jobs;
 pub mod migrate;
 pub mod password_links;

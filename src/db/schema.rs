@@ -61,6 +61,7 @@ diesel::table! {
         trashed_by -> Nullable<Uuid>,
         kind -> Text,
         note -> Text,
+        uploader_name -> Nullable<Text>,
     }
 }
 

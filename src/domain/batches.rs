@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::PgConnection;
 use serde_json::json;
 use uuid::Uuid;
@@ -201,25 +201,38 @@ pub async fn create(app: &App, actor: &Actor, site_id: Option<Uuid>, details: De
             if !db::sites::all(conn)?.iter().any(|site| site.id == site_id) {
                 return Err(Error::invalid("site_id", "Choose one of your sites."));
             }
-            let details = details.checked()?;
-            let id = Uuid::now_v7();
-            let row = NewBatchRow {
-                id,
-                site_id,
-                number: &details.number,
-                product: &details.product,
-                notes: &details.notes,
-                created_by: actor.account()?,
-                created_at: now,
-                updated_at: now,
-                last_activity_at: now,
-            };
-            db::batches::insert(conn, &row).map_err(|error| number_taken(error, &details.number))?;
-            let event = json!({ "number": details.number, "product": details.product });
-            audit::record(conn, now, &actor, "batch.create", Subject::Batch(id), event)?;
-            db::batches::find(conn, id)?.ok_or(Error::NotFound)
+            let account = actor.account()?;
+            insert(conn, &actor, account, site_id, details, now)
         })
         .await
+}
+
+/// Makes the batch and its event, in the caller's transaction.
+pub(super) fn insert(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    account: Uuid,
+    site_id: Uuid,
+    details: Details,
+    now: DateTime<Utc>,
+) -> Result<BatchRow> {
+    let details = details.checked()?;
+    let id = Uuid::now_v7();
+    let row = NewBatchRow {
+        id,
+        site_id,
+        number: &details.number,
+        product: &details.product,
+        notes: &details.notes,
+        created_by: account,
+        created_at: now,
+        updated_at: now,
+        last_activity_at: now,
+    };
+    db::batches::insert(conn, &row).map_err(|error| number_taken(error, &details.number))?;
+    let event = json!({ "number": details.number, "product": details.product });
+    audit::record(conn, now, actor, "batch.create", Subject::Batch(id), event)?;
+    db::batches::find(conn, id)?.ok_or(Error::NotFound)
 }
 
 /// A batch for whoever may change it.

@@ -15,6 +15,7 @@ pub mod content;
 pub mod demo;
 pub mod doctor;
 pub mod files;
+pub mod import;
 mod inflow;
 pub mod intake;
 pub mod kind;

@@ -72,6 +72,7 @@ pub fn map() -> Map {
         .at("/admin/sites", |r| r.get(admin::sites::list).post(admin::sites::add))
         .at("/admin/sites/{id}", |r| r.get(admin::sites::show).post(admin::sites::rename))
         .at("/admin/sites/{id}/remove", |r| r.post(admin::sites::remove))
+        .at("/admin/doctor", |r| r.get(admin::doctor::show))
         .at("/uploads", |r| r.options(tus::describe).post(tus::create))
         .at("/uploads/{id}", |r| {
             r.options(tus::describe).head(tus::look).patch(tus::append).delete(tus::cancel)

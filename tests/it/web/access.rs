@@ -70,6 +70,7 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/admin/sites/{id}", [403, 403, 303, 403]),
     // The first one stays.
     ("POST", "/admin/sites/{id}/remove", [403, 403, 409, 403]),
+    ("GET", "/admin/doctor", [403, 403, 200, 403]),
     ("OPTIONS", "/uploads", [204; 4]),
     ("POST", "/uploads", [403, 201, 201, 404]),
     ("OPTIONS", "/uploads/{id}", [204; 4]),
