@@ -204,9 +204,9 @@ fn staged(
     stored_name: &str,
     kind: &'static Type,
 ) -> Result<(Staged, DateTime<Utc>)> {
-    let file = File::open(source).map_err(unreadable)?;
-    let meta = file.metadata().map_err(unreadable)?;
-    checked_head(&file, kind)?;
+    // All that can be refused is refused before a batch is made for it.
+    looked_at(source, kind)?;
+    let meta = fs::metadata(source).map_err(unreadable)?;
     let modified = meta.modified().map_err(unreadable)?.into();
     let Some((published, _)) = store.open_published(stored_name).map_err(intake::refuse)? else {
         return Ok((store.stage_file(source).map_err(intake::refuse)?, modified));

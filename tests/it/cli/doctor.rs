@@ -184,26 +184,18 @@ fn a_scanner_is_tried_with_the_test_virus() {
 fn a_scanner_that_finds_nothing_fails() {
     use std::{
         io::{Read, Write},
-        net::{Shutdown, TcpListener},
+        net::TcpListener,
         thread,
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());
+    // `zPING`, `zVERSION`, and `zINSTREAM` with the test virus as one piece and an empty one, all NUL-ended.
+    let exchanges = [(6, "PONG\0"), (9, "ClamAV 1.0.7\0"), (10 + 4 + 68 + 4, "stream: OK\0")];
     let fake = thread::spawn(move || {
-        for answer in ["PONG\0", "ClamAV 1.0.7\0", "stream: OK\0"] {
+        for (length, answer) in exchanges {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut command = [0; 1];
-            stream.read_exact(&mut command).unwrap();
-            // A file has come whole with its last, empty piece.
-            let end: &[u8] = if answer.starts_with("stream") { &[0; 4] } else { &[0] };
-            let mut seen = Vec::new();
-            let mut byte = [0; 1];
-            while !seen.ends_with(end) {
-                stream.read_exact(&mut byte).unwrap();
-                seen.push(byte[0]);
-            }
+            stream.read_exact(&mut vec![0; length]).unwrap();
             stream.write_all(answer.as_bytes()).unwrap();
-            stream.shutdown(Shutdown::Write).unwrap();
         }
     });
     let app = TestApp::start();

@@ -230,7 +230,6 @@ async fn files_put_into_the_store_by_hand_are_adopted_where_they_are() {
     assert_eq!(app.value(site), "Oliwa");
 }
 
-/// A file on its way in when its batch refuses it stays where it was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_used_at_all_ends_with_2() {
     let app = TestApp::start();
