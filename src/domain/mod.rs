@@ -21,6 +21,7 @@ pub mod intake;
 pub mod kind;
 pub mod labels;
 pub mod maintenance;
+mod new_batch;
 pub mod password_links;
 pub mod people;
 pub mod previews;

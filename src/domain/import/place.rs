@@ -20,10 +20,10 @@ use crate::{
     blocking, db,
     domain::{
         access::{Actor, Role},
-        batches::{self, Details},
+        batches::Details,
         content::{HEAD, Type},
         intake::{self, Arrival, Past},
-        sites, users,
+        new_batch, sites, users,
     },
     error::{Error, Refusal, Result},
     storage::{LocalStore, Staged, key},
@@ -143,7 +143,7 @@ fn made(
     details: Details,
     now: DateTime<Utc>,
 ) -> Result<Uuid> {
-    Ok(batches::insert(conn, actor, account, site, details, now)?.id)
+    Ok(new_batch::insert(conn, actor, account, site, details, now)?.id)
 }
 
 /// The account of this name, or else of the first admin.

@@ -30,7 +30,8 @@ pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser) -> WebResult {
 }
 
 fn card(area: Area) -> AreaCard {
-    let tone = tone(area.worst());
+    // Notes do not take the good word from a whole area.
+    let tone = if area.worst() <= Level::Note { Tone::Good } else { tone(area.worst()) };
     let rows = area.findings.into_iter().map(|finding| FindingRow {
         tone: self::tone(finding.level),
         what: finding.what,
