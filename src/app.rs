@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Connections that one process keeps at most.
-const POOL_SIZE: u32 = 16;
+pub const POOL_SIZE: u32 = 16;
 
 /// The parts, shared by everything that runs.
 pub struct App {

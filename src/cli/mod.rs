@@ -6,7 +6,9 @@ mod backup;
 mod bench_data;
 mod config;
 mod demo;
+mod doctor;
 mod health;
+mod import;
 mod migrate;
 mod move_storage;
 mod render;
@@ -39,6 +41,8 @@ enum Command {
     Serve,
     /// Show the effective configuration, secrets hidden.
     Config(config::Args),
+    /// Look for what is wrong with storage, database, scanner and addresses, and say what mends it.
+    Doctor(doctor::Args),
     /// Ask the running server whether it can serve; exits 0 when it can, 1 when not.
     Health,
     /// Bring the database up to date, or show its state.
@@ -53,6 +57,8 @@ enum Command {
     Backup(backup::Args),
     /// Bring a backup back into an empty place.
     Restore(restore::Args),
+    /// Take over the files of an older system.
+    Import(import::Args),
     /// Fill an empty store with batches, photos and people to look at.
     Demo(demo::Args),
     /// Read copies again and check their SHA-256.
@@ -102,12 +108,14 @@ fn run(command: Command) -> anyhow::Result<Finding> {
     match command {
         Command::Serve => serve::run(config),
         Command::Config(args) => config::run(&config, &args),
+        Command::Doctor(args) => doctor::run(config, &args),
         Command::Health => health::run(&config),
         Command::Migrate(args) => migrate::run(config, &args),
         Command::User(command) => user::run(config, command),
         Command::Audit(command) => audit::run(config, command),
         Command::Backup(args) => backup::run(config, args),
         Command::Restore(args) => restore::run(&config, &args),
+        Command::Import(args) => import::run(config, args),
         Command::Demo(args) => demo::run(config, &args),
         Command::Verify(args) => verify::run(config, args),
         Command::Sync(args) => sync::run(config, &args),

@@ -66,7 +66,10 @@ macro_rules! found {
                 batches::site_id,
                 batches::number,
                 batches::trashed_at,
-                users::display_name,
+                // Who uploaded it elsewhere, of an imported file.
+                diesel::dsl::sql::<diesel::sql_types::Text>(
+                    "coalesce(attachments.uploader_name, users.display_name)",
+                ),
                 copy_state!("local"),
                 copy_state!("cloud"),
             ))

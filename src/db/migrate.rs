@@ -1,6 +1,8 @@
 //! Migrations, embedded in the binary and run by one instance at a time.
 
-use diesel::{Connection, PgConnection, RunQueryDsl, sql_query, sql_types};
+use diesel::{
+    Connection, PgConnection, RunQueryDsl, migration::MigrationSource, pg::Pg, sql_query, sql_types,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::{Error, Result};
@@ -27,6 +29,15 @@ pub fn status(conn: &mut PgConnection) -> Result<(Vec<String>, Vec<String>)> {
     applied.sort();
     let pending = conn.pending_migrations(MIGRATIONS).map_err(describe)?;
     Ok((applied, pending.iter().map(|migration| migration.name().to_string()).collect()))
+}
+
+/// The names of all migrations that this program has.
+pub fn names() -> Result<Vec<String>> {
+    let all = MigrationSource::<Pg>::migrations(&MIGRATIONS)
+        .map_err(|error| Error::Internal(anyhow::anyhow!("migrations cannot be listed: {error}")))?;
+    let mut names: Vec<String> = all.iter().map(|migration| migration.name().to_string()).collect();
+    names.sort();
+    Ok(names)
 }
 
 fn lock(conn: &mut PgConnection) -> Result<()> {

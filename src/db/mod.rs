@@ -12,6 +12,8 @@ pub mod copies;
 pub mod copy_figures;
 pub mod dump;
 pub mod embedded;
+pub mod facts;
+pub mod imports;
 pub mod jobs;
 pub mod migrate;
 pub mod password_links;

@@ -62,6 +62,7 @@ diesel::table! {
         trashed_by -> Nullable<Uuid>,
         kind -> Text,
         note -> Text,
+        uploader_name -> Nullable<Text>,
     }
 }
 

@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, EventRow, Subject},
-    files, sites,
+    files, new_batch, sites,
 };
 use crate::{
     app::App,
-    db::{self, batch_list::Filter, batches::NewBatchRow, previews::PreviewRow, sites::Site, text_search},
+    db::{self, batch_list::Filter, previews::PreviewRow, sites::Site, text_search},
     error::{Error, FieldError, Result},
 };
 
@@ -48,7 +48,7 @@ impl Details {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for each field that will not do.
-    fn checked(self) -> Result<Self> {
+    pub(super) fn checked(self) -> Result<Self> {
         let details = Self {
             number: self.number.trim().to_owned(),
             product: self.product.trim().to_owned(),
@@ -201,23 +201,8 @@ pub async fn create(app: &App, actor: &Actor, site_id: Option<Uuid>, details: De
             if !db::sites::all(conn)?.iter().any(|site| site.id == site_id) {
                 return Err(Error::invalid("site_id", "Choose one of your sites."));
             }
-            let details = details.checked()?;
-            let id = Uuid::now_v7();
-            let row = NewBatchRow {
-                id,
-                site_id,
-                number: &details.number,
-                product: &details.product,
-                notes: &details.notes,
-                created_by: actor.account()?,
-                created_at: now,
-                updated_at: now,
-                last_activity_at: now,
-            };
-            db::batches::insert(conn, &row).map_err(|error| number_taken(error, &details.number))?;
-            let event = json!({ "number": details.number, "product": details.product });
-            audit::record(conn, now, &actor, "batch.create", Subject::Batch(id), event)?;
-            db::batches::find(conn, id)?.ok_or(Error::NotFound)
+            let account = actor.account()?;
+            new_batch::insert(conn, &actor, account, site_id, details, now)
         })
         .await
 }
@@ -364,7 +349,7 @@ fn the_only_site(conn: &mut PgConnection, actor: &Actor) -> Result<Uuid> {
     }
 }
 
-fn number_taken(error: Error, number: &str) -> Error {
+pub(super) fn number_taken(error: Error, number: &str) -> Error {
     use diesel::result::{DatabaseErrorKind::UniqueViolation, Error::DatabaseError};
     match &error {
         Error::Internal(cause) => match cause.downcast_ref() {

@@ -5,6 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 use uuid::Uuid;
@@ -132,10 +133,11 @@ impl Incoming<'_> {
         let Self { intake, filename, inflow } = self;
         let arrival = Arrival {
             batch_id: intake.batch_id,
+            stored_name: key::stored_name(Uuid::new_v4(), &filename),
             filename,
             kind: inflow.kind(),
-            stored_as: Uuid::new_v4(),
             claim: None,
+            past: None,
         };
         let staged = inflow.close().await?;
         admit(&intake.app, &intake.actor, arrival, staged).await
@@ -147,10 +149,21 @@ pub(super) struct Arrival {
     pub batch_id: Uuid,
     pub filename: String,
     pub kind: &'static Type,
-    /// The file's own id, which begins its stored name.
-    pub stored_as: Uuid,
+    /// Its name in the store, `{uuid}_{name}`.
+    pub stored_name: String,
     /// The resumable upload that ends with this file, if it is one.
     pub claim: Option<Claim>,
+    /// What it was in an older system, if it comes from one.
+    pub past: Option<Past>,
+}
+
+/// What an imported file keeps.
+pub(super) struct Past {
+    pub uploaded_at: DateTime<Utc>,
+    /// The account that the row names.
+    pub account: Uuid,
+    /// Who uploaded it, when that is nobody with an account.
+    pub uploader: Option<String>,
 }
 
 /// The last steps of every file, whatever brought it: checked, scanned, published, recorded. Only when this returns is
@@ -159,8 +172,7 @@ pub(super) struct Arrival {
 /// # Errors
 /// The reason why it is not stored; nothing is left of it then, but for the staged file of a resumable upload.
 pub(super) async fn admit(app: &Arc<App>, actor: &Actor, arrival: Arrival, staged: Staged) -> Result<Found> {
-    let Arrival { batch_id, filename, kind, stored_as, claim } = arrival;
-    let stored_name = key::stored_name(stored_as, &filename);
+    let Arrival { batch_id, filename, kind, stored_name, claim, past } = arrival;
     let (staged, whole) = blocking::run(move || {
         let pixels = kind.check_whole(staged.open().map_err(refuse)?)?;
         let whole = Whole::of(&staged, pixels);
@@ -182,14 +194,14 @@ pub(super) async fn admit(app: &Arc<App>, actor: &Actor, arrival: Arrival, stage
         height: whole.pixels.map(|(_, height)| height),
         state: "available".to_owned(),
         scan: scan.to_owned(),
-        uploaded_by: actor.account()?,
-        uploaded_at: app.clock.now(),
+        uploaded_by: past.as_ref().map_or_else(|| actor.account(), |past| Ok(past.account))?,
+        uploaded_at: past.as_ref().map_or_else(|| app.clock.now(), |past| past.uploaded_at),
         trashed_at: None,
         trashed_by: None,
         kind: Kind::of_type(kind.media_type).key().to_owned(),
         note: String::new(),
     };
-    record(app, actor, row, claim, placed).await
+    record(app, actor, row, claim, past, placed).await
 }
 
 /// What is known of a whole file.
@@ -239,11 +251,13 @@ async fn record(
     actor: &Actor,
     row: AttachmentRow,
     claim: Option<Claim>,
+    past: Option<Past>,
     placed: Placed,
 ) -> Result<Found> {
     let id = row.id;
     let (actor, clock, mode) = (actor.clone(), app.clock.clone(), app.config.storage_mode);
-    let outcome = app.db.run(move |conn| Ok(commit(conn, &actor, &row, claim, &clock, mode))).await;
+    let outcome =
+        app.db.run(move |conn| Ok(commit(conn, &actor, &row, claim, past.as_ref(), &clock, mode))).await;
     match outcome {
         Ok(Outcome::Committed(found)) => {
             placed.confirm(app).await;
@@ -267,6 +281,7 @@ fn commit(
     actor: &Actor,
     row: &AttachmentRow,
     claim: Option<Claim>,
+    past: Option<&Past>,
     clock: &Clock,
     mode: StorageMode,
 ) -> Outcome {
@@ -275,12 +290,23 @@ fn commit(
         db::attachments::insert(conn, row)?;
         copies::record_new(conn, clock, mode, row.id, now)?;
         let subject = Subject::Attachment { id: row.id, batch: row.batch_id };
-        let details = json!({
+        let mut details = json!({
             "filename": row.original_name,
             "size": row.size_bytes,
             "sha256": hex::encode(&row.sha256),
         });
-        audit::record(conn, now, actor, "attachment.upload", subject, details)?;
+        let action = if let Some(past) = past {
+            if let Some(uploader) = &past.uploader {
+                db::imports::set_uploader(conn, row.id, uploader)?;
+            }
+            details["stored_name"] = json!(row.stored_name);
+            details["uploaded_at"] = json!(past.uploaded_at);
+            details["uploaded_by"] = json!(past.uploader);
+            "attachment.import"
+        } else {
+            "attachment.upload"
+        };
+        audit::record(conn, now, actor, action, subject, details)?;
         previews::order(conn, clock, row.id, &row.content_type)?;
         if let Some(claim) = claim
             && !db::uploads::finish(conn, claim, row.id, now)?

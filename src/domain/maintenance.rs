@@ -147,7 +147,7 @@ async fn find_orphans(app: &App) -> Result<(Vec<String>, usize)> {
             let modified = DateTime::<Utc>::from(found.modified);
             if !key::is_stored_name(&found.name) || modified < made_at {
                 foreign.push(found.name);
-            } else if modified + GRACE <= now {
+            } else if DateTime::<Utc>::from(found.changed) + GRACE <= now {
                 candidates.push(found.name);
             }
         }

@@ -1,4 +1,4 @@
-//! clamd's protocol, as far as it is needed: `PING` and `INSTREAM` with NUL-ended words (clamd(8)), one command
+//! clamd's protocol, as far as it is needed: `PING`, `VERSION` and `INSTREAM` with NUL-ended words (clamd(8)), one command
 //! per connection.
 
 use std::{
@@ -33,6 +33,12 @@ pub async fn ping(address: &ScannerAddress, patience: Patience) -> Result<(), Sc
         "PONG" => Ok(()),
         other => Err(ScanError::Unclear(other.to_owned())),
     }
+}
+
+pub async fn version(address: &ScannerAddress, patience: Patience) -> Result<String, ScanError> {
+    let mut stream = connect(address, patience.connect).await?;
+    send(&mut stream, b"zVERSION\0", patience.connect).await?;
+    answer(&mut stream, patience.connect).await
 }
 
 pub async fn scan(address: &ScannerAddress, patience: Patience, file: File) -> Result<Verdict, ScanError> {

@@ -93,4 +93,8 @@ impl Scanner {
     pub async fn ping(&self) -> Result<(), ScanError> {
         clamd::ping(&self.address, self.patience).await
     }
+    /// What it says it is: its version, and the version and date of its signatures.
+    pub async fn version(&self) -> Result<String, ScanError> {
+        clamd::version(&self.address, self.patience).await
+    }
 }

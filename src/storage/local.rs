@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use nix::fcntl::OFlag;
@@ -35,6 +35,8 @@ pub struct Found {
     pub name: String,
     pub size: u64,
     pub modified: SystemTime,
+    /// When it was last written, linked or renamed, whatever time it carries.
+    pub changed: SystemTime,
 }
 
 impl LocalStore {
@@ -120,6 +122,17 @@ impl LocalStore {
         Staging::resume(path, offset)
     }
 
+    /// Stages a file from elsewhere, which stays where it is: by a second name for its bytes, or by a copy.
+    pub fn stage_file(&self, source: &Path) -> Result<Staged> {
+        self.check()?;
+        Staging::of_file(&self.root, source)?.finish()
+    }
+
+    /// Stages a file that lies in `batches/` without a row, so that publishing it leaves it there.
+    pub fn stage_published(&self, stored_name: &str) -> Result<Staged> {
+        self.stage_file(&key::published(&self.root, stored_name))
+    }
+
     /// Removes the staged file of a resumable upload that is over.
     pub fn discard(&self, upload: Uuid) -> Result<()> {
         staging::remove(&key::resumable(&self.root, upload)).map(drop)
@@ -136,9 +149,15 @@ impl LocalStore {
         marker::check(&self.root, self.id)?;
         let target = key::published(&self.root, stored_name);
         let mut part = staged.part;
-        let inode = fs::metadata(&part.path).map_err(StorageError::io("read an upload"))?.ino();
+        let own = fs::metadata(&part.path).map_err(StorageError::io("read an upload"))?;
+        let inode = own.ino();
+        if fs::symlink_metadata(&target).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), inode)) {
+            // A file that lay in its place already; what is staged is only a second name of it.
+            return Ok(Published { path: target, from: None, was_there: true });
+        }
         published::rename_new(&part.path, &target, inode, staged.size)?;
-        let published = Published { path: target, from: part.keep.then(|| part.path.clone()) };
+        let published =
+            Published { path: target, from: part.keep.then(|| part.path.clone()), was_there: false };
         part.keep = true;
         match self.batches.sync() {
             Ok(()) => Ok(published),
@@ -194,7 +213,9 @@ impl LocalStore {
                 if !meta.is_file() {
                     return Ok(None);
                 }
-                Ok(Some(Found { name, size: meta.len(), modified: meta.modified()? }))
+                let changed = u64::try_from(meta.ctime()).unwrap_or_default();
+                let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(changed);
+                Ok(Some(Found { name, size: meta.len(), modified: meta.modified()?, changed }))
             };
             match found() {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,

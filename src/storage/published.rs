@@ -20,6 +20,8 @@ pub struct Published {
     pub(super) path: PathBuf,
     /// Where it came from, when its upload can be resumed: there it goes back to.
     pub(super) from: Option<PathBuf>,
+    /// Whether it lay there before anybody published it: then it is not ours to remove.
+    pub(super) was_there: bool,
 }
 
 impl Published {
@@ -29,6 +31,9 @@ impl Published {
     /// No row names this file: it goes, or back to where its upload can be resumed. Only for failures that
     /// leave no doubt.
     pub fn take_back(self) {
+        if self.was_there {
+            return;
+        }
         let result = match &self.from {
             Some(from) => fs::rename(&self.path, from),
             None => fs::remove_file(&self.path),

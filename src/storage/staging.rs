@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -89,6 +89,49 @@ impl Staging {
                 return Ok(Self { part, file, hash: Some(Sha256::new()), size: 0 });
             }
         }
+    }
+
+    /// Stages a file from elsewhere, which stays where it is: by a second name where the filesystem allows one, else
+    /// by a copy.
+    pub(super) fn of_file(root: &Path, source: &Path) -> Result<Self> {
+        let doing = "take a file over";
+        if let Some(linked) = Self::link(root, source).map_err(StorageError::io(doing))? {
+            return Ok(linked);
+        }
+        let mut from = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(source)
+            .map_err(StorageError::io(doing))?;
+        let (mut staging, mut buffer) = (Self::create(root)?, vec![0; READ_CHUNK]);
+        loop {
+            let read = from.read(&mut buffer).map_err(StorageError::io(doing))?;
+            if read == 0 {
+                return Ok(staging);
+            }
+            staging.write(&buffer[..read])?;
+        }
+    }
+
+    /// `None` where a second name is not to be had: another filesystem, or somebody else's file.
+    fn link(root: &Path, source: &Path) -> io::Result<Option<Self>> {
+        let path = key::staged(root, Uuid::new_v4());
+        if std::fs::hard_link(source, &path).is_err() {
+            return Ok(None);
+        }
+        let opened =
+            OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(&path);
+        // Locking is for who may write; who may not takes a copy.
+        let (Ok(file), true) = (opened, path.exists()) else {
+            remove(&path).map_err(io::Error::other)?;
+            return Ok(None);
+        };
+        file.lock()?;
+        let (meta, lock) = (file.metadata()?, file.try_clone()?);
+        let part = Part { path, keep: false, _lock: lock };
+        // A sweeper may have taken the name in the moment before the lock.
+        let is_whole = meta.is_file() && part.path.exists();
+        Ok(is_whole.then(|| Self { part, file, hash: None, size: meta.len() }))
     }
 
     /// Opens the staged file of a resumable upload, cut to the `offset` bytes that are known to be durable. The

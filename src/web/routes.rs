@@ -81,6 +81,7 @@ pub fn map() -> Map {
         .at("/admin/storage/move", |r| r.post(admin::storage::relocate))
         .at("/admin/storage/evict", |r| r.post(admin::storage::evict))
         .at("/admin/storage/stop", |r| r.post(admin::storage::stop))
+        .at("/admin/doctor", |r| r.get(admin::doctor::show))
         .at("/uploads", |r| r.options(tus::describe).post(tus::create))
         .at("/uploads/{id}", |r| {
             r.options(tus::describe).head(tus::look).patch(tus::append).delete(tus::cancel)

@@ -229,10 +229,11 @@ impl Append {
         let Self { app, actor, mut row, claim, inflow, .. } = self;
         let arrival = Arrival {
             batch_id: row.batch_id,
+            stored_name: key::stored_name(row.id, &row.filename),
             filename: row.filename.clone(),
             kind: inflow.kind(),
-            stored_as: row.id,
             claim: Some(claim),
+            past: None,
         };
         let storing = async {
             let staged = inflow.close().await?;

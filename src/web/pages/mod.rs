@@ -156,7 +156,7 @@ fn act(action: &str) -> Option<Act> {
         "batch.reopen" => Act::BatchReopened,
         "batch.trash" => Act::BatchTrashed,
         "batch.restore" => Act::BatchRestored,
-        "attachment.upload" => Act::FileAdded,
+        "attachment.upload" | "attachment.import" => Act::FileAdded,
         "attachment.trash" => Act::FileTrashed,
         "attachment.restore" => Act::FileRestored,
         "attachment.missing" => Act::FileMissing,

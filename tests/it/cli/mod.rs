@@ -1,5 +1,8 @@
 //! Commands beside a running server.
 
+mod doctor;
+mod import;
+
 use std::process::{Command, Output};
 
 use crate::support::TestApp;

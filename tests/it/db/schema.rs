@@ -108,6 +108,8 @@ fn only_these_columns_may_be_null() {
         "attachments.height",
         "attachments.trashed_at",
         "attachments.trashed_by",
+        // Who uploaded it elsewhere.
+        "attachments.uploader_name",
         "attachments.width",
         "audit_events.actor_id",
         "audit_events.address",

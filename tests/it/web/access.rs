@@ -80,6 +80,7 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/admin/storage/move", [403, 403, 422, 403]),
     ("POST", "/admin/storage/evict", [403, 403, 409, 403]),
     ("POST", "/admin/storage/stop", [403, 403, 303, 403]),
+    ("GET", "/admin/doctor", [403, 403, 200, 403]),
     ("OPTIONS", "/uploads", [204; 4]),
     ("POST", "/uploads", [403, 201, 201, 404]),
     ("OPTIONS", "/uploads/{id}", [204; 4]),

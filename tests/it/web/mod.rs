@@ -9,6 +9,7 @@ mod auth;
 mod batch_list;
 mod batches;
 mod csrf;
+mod doctor;
 mod downloads;
 mod every_route;
 mod file_lists;

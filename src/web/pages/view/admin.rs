@@ -18,6 +18,8 @@ const TABS: &[Tab] = &[
     tab("storage", "/admin/storage", "disks", "Storage"),
     tab("users", "/admin/users", "users", "Users"),
     tab("sites", "/admin/sites", "site", "Sites"),
+    // Last.
+    tab("doctor", "/admin/doctor", "heart", "Health"),
 ];
 
 pub fn tabs() -> &'static [Tab] {

@@ -16,6 +16,7 @@
 //! | [`tokens`] | own API tokens |
 //! | [`api`] | the description of the JSON API |
 //! | [`two_factor`] | the code from an app |
+//! | [`doctor`] | what the doctor found |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
 //! | [`labels`] | printable labels |
@@ -29,6 +30,7 @@ pub mod attachments;
 pub mod auth;
 pub mod batches;
 pub mod device;
+pub mod doctor;
 pub mod error;
 pub mod file;
 pub mod files;
