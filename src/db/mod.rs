@@ -3,6 +3,8 @@
 
 pub mod attachments;
 pub mod audit;
+pub mod audit_list;
+pub mod audit_reads;
 pub mod audit_seals;
 pub mod batch_files;
 pub mod batch_list;
@@ -10,6 +12,7 @@ pub mod batches;
 pub mod bulk;
 pub mod dump;
 pub mod embedded;
+pub mod job_list;
 pub mod jobs;
 pub mod migrate;
 pub mod password_links;
