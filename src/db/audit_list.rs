@@ -6,7 +6,7 @@ use diesel::{dsl::sql, pg::Pg, prelude::*, sql_types};
 use uuid::Uuid;
 
 use super::{
-    audit::{READS, changes},
+    audit::changes,
     audit_seals::WholeEvent,
     like_anywhere,
     schema::{attachments, audit_events, batches, sites, users},
@@ -27,7 +27,7 @@ pub struct Filter {
     /// Not itself in it.
     pub until: Option<DateTime<Utc>>,
     pub address: Option<String>,
-    /// Words in the actor's name or the details of everything but [`READS`].
+    /// Words in the actor's name or the details of everything but [`super::audit::READS`].
     pub text: Option<String>,
     /// The id before which the page starts.
     pub before: Option<i64>,
@@ -224,9 +224,4 @@ pub fn files_of_batch(conn: &mut PgConnection, batch: Uuid, limit: i64) -> Resul
             attachments::uploaded_at,
         ))
         .load(conn)?)
-}
-
-/// Whether an action is only a read.
-pub fn is_read(action: &str) -> bool {
-    READS.contains(&action)
 }

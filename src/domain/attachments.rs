@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use super::{
     access::{Action, Actor, Resource, authorize},
-    audit::{self, EventRow, Subject},
+    audit::{
+        self, EventRow, Subject,
+        reads::{self, Read, Reading},
+    },
 };
 use crate::{
     app::App,
@@ -26,6 +29,8 @@ pub use crate::db::attachments::{AttachmentRow, Found};
 
 /// Lines of activity beside a file.
 const ACTIVITY: i64 = 30;
+/// The latest reads from which "who saw it" is made up.
+const READS: i64 = 500;
 
 /// A file with all that its page shows.
 pub struct Whole {
@@ -36,6 +41,8 @@ pub struct Whole {
     pub older: Option<(Uuid, String)>,
     pub position: Option<(i64, i64)>,
     pub activity: Vec<EventRow>,
+    /// Newest first.
+    pub reads: Vec<Read>,
     pub many_sites: bool,
 }
 
@@ -43,12 +50,13 @@ pub struct Whole {
 ///
 /// # Errors
 /// [`Error::NotFound`] for what does not exist, is purged, or is not for the actor.
-pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Whole> {
-    let actor = actor.clone();
+pub async fn show(app: &App, actor: &Actor, id: Uuid, reading: Reading) -> Result<Whole> {
+    let (actor, now) = (actor.clone(), app.clock.now());
     app.db
         .run(move |conn| {
             let file = db::attachments::find(conn, id)?;
             let file = visible(&actor, Action::See, file)?;
+            reads::note(conn, now, &actor, reading, &file.row);
             let (newer, older, position) = if is_living(&file) {
                 let (newer, older) = db::attachments::neighbours(conn, &file.row)?;
                 (newer, older, Some(db::attachments::position(conn, &file.row)?))
@@ -57,8 +65,9 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Whole> {
             };
             let preview = db::previews::find(conn, id)?;
             let activity = db::audit::of_attachment(conn, id, ACTIVITY)?;
+            let reads = db::audit_reads::of_attachment(conn, id, READS)?;
             let many_sites = db::sites::all(conn)?.len() > 1;
-            Ok(Whole { file, preview, newer, older, position, activity, many_sites })
+            Ok(Whole { file, preview, newer, older, position, activity, reads, many_sites })
         })
         .await
 }
@@ -96,20 +105,28 @@ pub struct Opened {
 /// How much of a file is read when it is opened.
 pub const FIRST_BYTES: u64 = 256 * 1024;
 
-/// Opens a file's bytes for the actor. The database connection is given back before the disk is touched.
+/// Opens a file's bytes for the actor. The database connection is given back before the disk is touched. `reading` says
+/// what the request comes to; that is on record before the first byte goes out.
 ///
 /// # Errors
 /// [`Error::NotFound`] for what the actor may not see and for what is in the trash; [`Error::Conflict`] when
 /// the bytes are known to be gone or damaged.
-pub async fn open(app: &Arc<App>, actor: &Actor, name: Name) -> Result<Opened> {
-    let actor = actor.clone();
+pub async fn open(
+    app: &Arc<App>,
+    actor: &Actor,
+    name: Name,
+    reading: impl FnOnce(&AttachmentRow) -> Reading + Send + 'static,
+) -> Result<Opened> {
+    let (actor, now) = (actor.clone(), app.clock.now());
     let store = Arc::clone(&app.store);
     let look_up = move |conn: &mut PgConnection| {
         let located = match name {
             Name::Id(id) => db::attachments::locate(conn, id)?,
             Name::Stored(name) => db::attachments::locate_by_stored_name(conn, &name)?,
         };
-        to_hand_out(&actor, located.ok_or(Error::NotFound)?)
+        let row = to_hand_out(&actor, located.ok_or(Error::NotFound)?)?;
+        reads::note(conn, now, &actor, reading(&row), &row);
+        Ok(row)
     };
     app.db.run_then(look_up, move |row| read_first(&store, row)).await
 }

@@ -22,6 +22,7 @@ pub mod maintenance;
 pub mod password_links;
 pub mod people;
 pub mod previews;
+pub mod queue;
 pub mod scan;
 pub mod session_store;
 pub mod shares;

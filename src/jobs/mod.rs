@@ -17,7 +17,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::{maintenance, previews, uploads},
+    domain::{audit, maintenance, previews, uploads},
     error::{Error, Result},
 };
 
@@ -35,6 +35,8 @@ pub enum Job {
     SweepStaging,
     /// Compares the store with the database.
     Reconcile,
+    /// Proves that nobody changed the audit trail.
+    VerifyTrail,
     /// Draws a file and reads its text.
     MakePreviews { attachment: Uuid },
 }
@@ -46,7 +48,19 @@ impl Job {
             Self::ExpireSessions => "expire_sessions",
             Self::SweepStaging => "sweep_staging",
             Self::Reconcile => "reconcile",
+            Self::VerifyTrail => "verify_trail",
             Self::MakePreviews { .. } => "make_previews",
+        }
+    }
+
+    /// What it does, in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::ExpireSessions => "Remove sessions that are over",
+            Self::SweepStaging => "Clear away uploads that were left",
+            Self::Reconcile => "Compare store and database",
+            Self::VerifyTrail => "Verify the audit trail",
+            Self::MakePreviews { .. } => "Draw previews",
         }
     }
 
@@ -65,6 +79,10 @@ impl Job {
             Self::Reconcile => {
                 let report = maintenance::reconcile(app).await?;
                 tracing::info!(?report, "store and database compared");
+            }
+            Self::VerifyTrail => {
+                let found = audit::watch::verify(app).await?;
+                tracing::info!(found.seals, found.events, found.problems, "audit trail verified");
             }
             Self::MakePreviews { attachment } => previews::make(app, attachment).await?,
         }

@@ -11,7 +11,7 @@ use super::{Job, schedule};
 use crate::{
     app::App,
     db::{
-        self,
+        self, job_list,
         jobs::{JobRow, Kinds},
     },
     domain::audit,
@@ -110,8 +110,11 @@ async fn wait(pause: Duration, stopped: &mut watch::Receiver<bool>) {
 
 /// Runs the job that is due first; `false` when none is.
 async fn run_next(app: &Arc<App>, worker: Uuid, kinds: Kinds) -> Result<bool> {
-    let now = app.clock.now();
-    let claimed = app.db.run(move |conn| db::jobs::claim(conn, worker, kinds, now, now + LEASE)).await?;
+    let begun = app.clock.now();
+    let claimed = app
+        .db
+        .run(move |conn| db::jobs::claim(conn, worker, kinds, begun, begun + LEASE))
+        .await?;
     let Some(row) = claimed else { return Ok(false) };
     let id = row.id;
     let result = run_leased(app, worker, &row).await;
@@ -119,17 +122,37 @@ async fn run_next(app: &Arc<App>, worker: Uuid, kinds: Kinds) -> Result<bool> {
     match result {
         Ok(()) => {
             app.metrics.job_ended(&row.kind, "done");
-            app.db.run(move |conn| db::jobs::finish(conn, id, worker)).await?;
+            let run = schedule::run_of(&row.kind, begun, now, String::new());
+            app.db
+                .transaction(move |conn| {
+                    run.iter().try_for_each(|run| job_list::put_run(conn, run))?;
+                    db::jobs::finish(conn, id, worker)
+                })
+                .await?;
         }
         Err(error) => {
             let retry_at = (row.attempts < row.max_attempts).then(|| now + pause_after(row.attempts));
             tracing::error!(job = %id, kind = row.kind, attempt = row.attempts, dead = retry_at.is_none(), error = ?error, "a job failed");
             app.metrics.job_ended(&row.kind, if retry_at.is_some() { "retried" } else { "dead" });
-            let message = format!("{error:#?}");
-            app.db.run(move |conn| db::jobs::fail(conn, id, worker, &message, retry_at, now)).await?;
+            let message = in_words(&error);
+            let run = schedule::run_of(&row.kind, begun, now, message.clone());
+            app.db
+                .transaction(move |conn| {
+                    run.iter().try_for_each(|run| job_list::put_run(conn, run))?;
+                    db::jobs::fail(conn, id, worker, &message, retry_at, now)
+                })
+                .await?;
         }
     }
     Ok(true)
+}
+
+/// What an admin reads of an error: with its causes, which no page for others shows.
+fn in_words(error: &Error) -> String {
+    match error {
+        Error::Internal(cause) => format!("{cause:#}"),
+        other => other.to_string(),
+    }
 }
 
 /// Runs a claimed job in a task of its own, so that a panic ends the job and not the worker, and prolongs its

@@ -1,5 +1,7 @@
 //! The admin's pages: a file of handlers per resource. Their tabs are in `view/admin.rs`.
 
+pub mod audit;
+pub mod jobs;
 pub mod sites;
 pub mod user;
 pub mod users;

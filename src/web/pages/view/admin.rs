@@ -14,8 +14,12 @@ const fn tab(key: &'static str, path: &'static str, icon: &'static str, word: &'
 }
 
 /// The admin pages that there are, in the order they are shown: a page gets its entry by a line here.
-const TABS: &[Tab] =
-    &[tab("users", "/admin/users", "users", "Users"), tab("sites", "/admin/sites", "site", "Sites")];
+const TABS: &[Tab] = &[
+    tab("users", "/admin/users", "users", "Users"),
+    tab("sites", "/admin/sites", "site", "Sites"),
+    tab("audit", "/admin/audit", "seal", "Audit"),
+    tab("jobs", "/admin/jobs", "jobs", "Jobs"),
+];
 
 pub fn tabs() -> &'static [Tab] {
     TABS

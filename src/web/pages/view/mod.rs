@@ -16,6 +16,8 @@
 //! | [`tokens`] | own API tokens |
 //! | [`api`] | the description of the JSON API |
 //! | [`two_factor`] | the code from an app |
+//! | [`trail`] | the audit trail, a batch's history, who saw a file |
+//! | [`jobs`] | background work |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
 //! | [`labels`] | printable labels |
@@ -35,6 +37,7 @@ pub mod files;
 pub mod form;
 pub mod format;
 pub mod frame;
+pub mod jobs;
 pub mod labels;
 pub mod people;
 pub mod preview;
@@ -43,5 +46,6 @@ pub mod search;
 pub mod shares;
 pub mod sites;
 pub mod tokens;
+pub mod trail;
 pub mod trash;
 pub mod two_factor;
