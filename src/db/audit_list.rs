@@ -140,8 +140,9 @@ pub fn users_named(conn: &mut PgConnection, name: &str) -> Result<Vec<Uuid>> {
     let lower = name.to_lowercase();
     Ok(users::table
         .filter(
-            users::username.eq(lower.clone()).or(sql::<sql_types::Bool>("lower(display_name) = ")
-                .bind::<sql_types::Text, _>(lower)),
+            users::username
+                .eq(lower.clone())
+                .or(sql::<sql_types::Bool>("lower(display_name) = ").bind::<sql_types::Text, _>(lower)),
         )
         .select(users::id)
         .limit(100)

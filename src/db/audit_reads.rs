@@ -48,10 +48,7 @@ macro_rules! relaxed {
 
 /// Adds the event of a read.
 pub fn insert(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<()> {
-    relaxed!(event)
-        .insert_into(audit_events::table)
-        .into_columns(Columns::default())
-        .execute(conn)?;
+    relaxed!(event).insert_into(audit_events::table).into_columns(Columns::default()).execute(conn)?;
     Ok(())
 }
 

@@ -2,12 +2,7 @@
 //! job last ran.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    pg::Pg,
-    prelude::*,
-    sql_query, sql_types,
-    upsert::excluded,
-};
+use diesel::{pg::Pg, prelude::*, sql_query, sql_types, upsert::excluded};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -67,14 +62,12 @@ fn in_state<'a>(state: State, now: DateTime<Utc>) -> Jobs<'a> {
         State::Running => query.filter(jobs::state.eq("running")),
         State::Dead => query.filter(jobs::state.eq("dead")),
         State::Failed => query.filter(jobs::state.eq("waiting")).filter(jobs::attempts.gt(0)),
-        State::Ready => query
-            .filter(jobs::state.eq("waiting"))
-            .filter(jobs::attempts.eq(0))
-            .filter(jobs::run_at.le(now)),
-        State::Delayed => query
-            .filter(jobs::state.eq("waiting"))
-            .filter(jobs::attempts.eq(0))
-            .filter(jobs::run_at.gt(now)),
+        State::Ready => {
+            query.filter(jobs::state.eq("waiting")).filter(jobs::attempts.eq(0)).filter(jobs::run_at.le(now))
+        }
+        State::Delayed => {
+            query.filter(jobs::state.eq("waiting")).filter(jobs::attempts.eq(0)).filter(jobs::run_at.gt(now))
+        }
     }
 }
 
@@ -89,17 +82,15 @@ pub fn page(
     let query = in_state(state, now).select(ListedJob::as_select()).limit(limit);
     if state == State::Dead {
         let query = match after {
-            Some((at, id)) => query
-                .filter(jobs::updated_at.le(at))
-                .filter(jobs::updated_at.lt(at).or(jobs::id.lt(id))),
+            Some((at, id)) => {
+                query.filter(jobs::updated_at.le(at)).filter(jobs::updated_at.lt(at).or(jobs::id.lt(id)))
+            }
             None => query,
         };
         return Ok(query.order((jobs::updated_at.desc(), jobs::id.desc())).load(conn)?);
     }
     let query = match after {
-        Some((at, id)) => {
-            query.filter(jobs::run_at.ge(at)).filter(jobs::run_at.gt(at).or(jobs::id.gt(id)))
-        }
+        Some((at, id)) => query.filter(jobs::run_at.ge(at)).filter(jobs::run_at.gt(at).or(jobs::id.gt(id))),
         None => query,
     };
     Ok(query.order((jobs::run_at.asc(), jobs::id.asc())).load(conn)?)

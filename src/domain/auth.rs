@@ -189,9 +189,7 @@ async fn failed(app: &App, subject: Subject, username: String, address: Option<I
     stranger.name = "anonymous".to_owned();
     stranger.address = address;
     let details = json!({ "username": username });
-    app.db
-        .run(move |conn| audit::record(conn, now, &stranger, "login.failure", subject, details))
-        .await
+    app.db.run(move |conn| audit::record(conn, now, &stranger, "login.failure", subject, details)).await
 }
 
 /// Puts on record that somebody signed out; the session itself ends with its cookie.

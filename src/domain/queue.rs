@@ -102,11 +102,7 @@ fn named(conn: &mut PgConnection, rows: Vec<ListedJob>) -> Result<Vec<Listed>> {
         audit_list::file_names(conn, &ids)?.into_iter().map(|(id, name, _)| (id, name)).collect();
     let listed = rows.into_iter().map(|row| {
         let file = file_of(&row.payload);
-        Listed {
-            words: words(&row),
-            file: file.and_then(|id| Some((id, names.get(&id)?.clone()))),
-            row,
-        }
+        Listed { words: words(&row), file: file.and_then(|id| Some((id, names.get(&id)?.clone()))), row }
     });
     Ok(listed.collect())
 }

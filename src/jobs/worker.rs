@@ -111,10 +111,7 @@ async fn wait(pause: Duration, stopped: &mut watch::Receiver<bool>) {
 /// Runs the job that is due first; `false` when none is.
 async fn run_next(app: &Arc<App>, worker: Uuid, kinds: Kinds) -> Result<bool> {
     let begun = app.clock.now();
-    let claimed = app
-        .db
-        .run(move |conn| db::jobs::claim(conn, worker, kinds, begun, begun + LEASE))
-        .await?;
+    let claimed = app.db.run(move |conn| db::jobs::claim(conn, worker, kinds, begun, begun + LEASE)).await?;
     let Some(row) = claimed else { return Ok(false) };
     let id = row.id;
     let result = run_leased(app, worker, &row).await;

@@ -11,8 +11,8 @@ use actix_web::{
 use super::{
     api, assets, health, monitor,
     pages::{
-        account, admin, attachments, auth, batch_form, batches, files, history, labels, password, shares, tokens,
-        trash, two_factor,
+        account, admin, attachments, auth, batch_form, batches, files, history, labels, password, shares,
+        tokens, trash, two_factor,
     },
     transfer::{archive, download, preview, tus, upload},
 };

@@ -15,15 +15,8 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 7] = [
-        Self::Files,
-        Self::Reads,
-        Self::Batches,
-        Self::Shares,
-        Self::SignIn,
-        Self::People,
-        Self::Upkeep,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Files, Self::Reads, Self::Batches, Self::Shares, Self::SignIn, Self::People, Self::Upkeep];
 
     /// The acts of this group.
     pub fn actions(self) -> Vec<&'static str> {
@@ -67,7 +60,11 @@ pub const TABLE: &[Known] = &[
     known("attachment.download", Group::Reads, "downloaded {file} of {batch}"),
     trouble("attachment.missing", Group::Files, "found no bytes of {file} of {batch}"),
     known("attachment.found", Group::Files, "found the bytes of {file} of {batch} again"),
-    trouble("attachment.infected", Group::Files, "sent malware ({found}) as {file} to {batch}; it was refused"),
+    trouble(
+        "attachment.infected",
+        Group::Files,
+        "sent malware ({found}) as {file} to {batch}; it was refused",
+    ),
     known("share.create", Group::Shares, "made a share link to {thing}"),
     known("share.download", Group::Reads, "downloaded {file} of {batch} by a share link"),
     trouble("share.refused", Group::Shares, "gave a wrong password for a share link to {thing}"),
@@ -93,7 +90,11 @@ pub const TABLE: &[Known] = &[
     known("site.add", Group::People, "added the site {name}"),
     known("site.rename", Group::People, "renamed the site {site}"),
     known("site.remove", Group::People, "removed the site {name}"),
-    known("storage.set_aside", Group::Upkeep, "moved {stored_name}, which belongs to nothing, out of the way"),
+    known(
+        "storage.set_aside",
+        Group::Upkeep,
+        "moved {stored_name}, which belongs to nothing, out of the way",
+    ),
     known("backup.make", Group::Upkeep, "made a backup of {files} files"),
     known("job.retry", Group::Upkeep, "sent the job {job} to work again"),
     known("job.retry_dead", Group::Upkeep, "sent {jobs} dead jobs to work again"),
@@ -116,11 +117,14 @@ pub enum Part<'a> {
 
 /// A sentence in its parts.
 pub fn parts(sentence: &str) -> impl Iterator<Item = Part<'_>> {
-    sentence.split('{').enumerate().flat_map(|(nth, piece)| match piece.split_once('}') {
-        Some((name, words)) if nth > 0 => [Some(Part::Name(name)), words_of(words)],
-        _ => [words_of(piece), None],
-    })
-    .flatten()
+    sentence
+        .split('{')
+        .enumerate()
+        .flat_map(|(nth, piece)| match piece.split_once('}') {
+            Some((name, words)) if nth > 0 => [Some(Part::Name(name)), words_of(words)],
+            _ => [words_of(piece), None],
+        })
+        .flatten()
 }
 
 fn words_of(words: &str) -> Option<Part<'_>> {

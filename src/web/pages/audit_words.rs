@@ -30,7 +30,9 @@ const FIELDS: [(&str, &str); 8] = [
 pub(super) fn line(event: WholeEvent, seal: Option<i64>, names: &Names, for_admin: bool) -> Line {
     let known = actions::find(&event.action);
     let pieces = match known {
-        Some(known) => actions::parts(known.sentence).map(|part| piece(part, &event, names, for_admin)).collect(),
+        Some(known) => {
+            actions::parts(known.sentence).map(|part| piece(part, &event, names, for_admin)).collect()
+        }
         // Of a later version, or of the time before an act was renamed.
         None => vec![words("did "), name(event.action.clone(), None)],
     };
@@ -91,11 +93,9 @@ fn id_after(kind: &str, event: &WholeEvent) -> Option<Uuid> {
 fn batch(event: &WholeEvent, names: &Names) -> Piece {
     let known = event.batch_id.and_then(|id| Some((id, names.batches.get(&id)?)));
     match known {
-        Some((id, number)) => Piece {
-            text: number.clone(),
-            kind: PieceKind::Batch,
-            href: Some(format!("/batches/{id}")),
-        },
+        Some((id, number)) => {
+            Piece { text: number.clone(), kind: PieceKind::Batch, href: Some(format!("/batches/{id}")) }
+        }
         None => name(detail(event, "number").unwrap_or_else(|| "a batch that is gone".to_owned()), None),
     }
 }

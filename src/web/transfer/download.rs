@@ -74,9 +74,11 @@ fn taken(req: &HttpRequest) -> impl FnOnce(&AttachmentRow) -> Reading + Send + '
     let text = |name| {
         req.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok()).map(str::to_owned)
     };
-    let (is_get, range, known) = (req.method() == Method::GET, text(header::RANGE), text(header::IF_NONE_MATCH));
+    let (is_get, range, known) =
+        (req.method() == Method::GET, text(header::RANGE), text(header::IF_NONE_MATCH));
     move |row| {
-        let has_it = known.is_some_and(|known| known.trim() == "*" || known.contains(&hex::encode(&row.sha256)));
+        let has_it =
+            known.is_some_and(|known| known.trim() == "*" || known.contains(&hex::encode(&row.sha256)));
         if !is_get || has_it {
             return Reading::Nothing;
         }

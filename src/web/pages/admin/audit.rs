@@ -17,9 +17,7 @@ use super::{
     super::{
         audit_words::line,
         render,
-        view::trail::{
-            AuditFilters, AuditPage, Chain, HeadFacts, Line, VerifiedFacts, group_key, groups,
-        },
+        view::trail::{AuditFilters, AuditPage, Chain, HeadFacts, Line, VerifiedFacts, group_key, groups},
     },
     admin_frame,
 };
@@ -59,7 +57,7 @@ impl AuditQuery {
     fn filters(&self) -> AuditFilters {
         AuditFilters {
             actor: self.actor.trim().to_owned(),
-            group: groups().into_iter().find(|group| group_key(*group) == self.group),
+            group: groups().into_iter().find(|group| group_key(group) == self.group),
             about: self.about.trim().to_owned(),
             since: self.since.parse().ok(),
             until: self.until.parse().ok(),

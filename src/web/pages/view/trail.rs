@@ -40,6 +40,10 @@ pub enum PieceKind {
 }
 
 impl Line {
+    pub fn seal_text(&self) -> Option<String> {
+        self.seal.map(format::grouped)
+    }
+
     /// The sentence without its actor, as plain text.
     pub fn text(&self) -> String {
         self.pieces.iter().map(|piece| piece.text.as_str()).collect()
@@ -108,7 +112,7 @@ impl AuditFilters {
         let date = |date: Option<NaiveDate>| date.map(|date| date.to_string()).unwrap_or_default();
         [
             ("actor", self.actor.clone()),
-            ("group", self.group.map_or("", group_key).to_owned()),
+            ("group", self.group.as_ref().map_or("", group_key).to_owned()),
             ("about", self.about.clone()),
             ("since", date(self.since)),
             ("until", date(self.until)),
@@ -152,7 +156,7 @@ pub fn groups() -> [Group; 7] {
 }
 
 /// The value in the address: `group=reads`.
-pub fn group_key(group: Group) -> &'static str {
+pub fn group_key(group: &Group) -> &'static str {
     match group {
         Group::Files => "files",
         Group::Reads => "reads",
@@ -229,6 +233,10 @@ pub struct HistoryFile {
 }
 
 impl HistoryPage {
+    pub fn cut_text(&self) -> Option<String> {
+        self.cut_at.map(format::grouped)
+    }
+
     /// "seals 12 to 40"
     pub fn seals_text(&self) -> Option<String> {
         self.seals.map(|(first, last)| {
