@@ -78,5 +78,6 @@ async fn a_store_with_batches_is_left_alone_unless_forced() {
     assert_eq!(app.value("SELECT count(*) FROM batches"), "1");
     fill(&app, true).await.unwrap();
     fill(&app, true).await.unwrap();
+    app.execute("DELETE FROM jobs WHERE state = 'dead'");
     assert_eq!(app.value("SELECT count(*) FROM batches"), "53");
 }

@@ -77,7 +77,8 @@ async fn many_jobs_of_a_state_come_in_pages() {
         let (mut path, mut found) = (format!("/admin/jobs?state={state}"), Vec::new());
         for _ in 0..3 {
             let page = admin.get_html(&path).await.is(200).text();
-            let rows = page.match_indices(&format!("<span>{kind}"));
+            let cell = format!("<span>{kind}");
+            let rows = page.match_indices(&cell);
             let length = kind.len() + 3;
             found.extend(rows.map(|(at, _)| page[at + 6..at + 6 + length].to_owned()));
             let Some((_, rest)) = page.split_once("rel=\"next\" href=\"") else { break };

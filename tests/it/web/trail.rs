@@ -208,7 +208,7 @@ async fn exports_are_whole_filtered_safe_and_on_record() {
     let text = csv.text();
     assert_eq!(
         text.lines().count() as i64 - 1,
-        app.value("SELECT count(*) FROM audit_events").parse().unwrap()
+        app.value("SELECT count(*) FROM audit_events").parse::<i64>().unwrap()
     );
     assert!(text.starts_with("id,at,actor,"));
     assert!(text.contains(",\"'=1+1\","), "a number that looks like a formula is text");
