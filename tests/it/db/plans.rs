@@ -269,10 +269,10 @@ fn the_trail_reads_what_it_shows() {
                  SELECT now() - interval '20 days', 'anonymous', '203.0.113.7', 'login.failure', 'system',
                         '{\"username\": \"mallory\"}' FROM generate_series(1, 5) n;
              INSERT INTO audit_events (at, actor, actor_id, action, subject)
-                 SELECT now(), 'Ann', md5('user')::uuid, 'user.role', 'user:' || md5('user')::uuid;
-             VACUUM ANALYZE",
+                 SELECT now(), 'Ann', md5('user')::uuid, 'user.role', 'user:' || md5('user')::uuid",
         )
         .unwrap();
+    counted.reader.batch_execute("VACUUM ANALYZE").unwrap();
     let (batch, file) = (id_of(&mut counted.reader, "batch1000"), id_of(&mut counted.reader, "file19985"));
     let (other_batch, other_file) =
         (id_of(&mut counted.reader, "batch50"), id_of(&mut counted.reader, "file30000"));
