@@ -5,7 +5,7 @@
 //! lost; those that a seal covers cannot be, for the seal's commit waits and comes after them in the log.
 
 use chrono::{DateTime, Utc};
-use diesel::{dsl, prelude::*, sql_types};
+use diesel::{dsl, prelude::*, sql_query, sql_types};
 use uuid::Uuid;
 
 use super::{audit::NewEvent, schema::audit_events};
@@ -71,22 +71,33 @@ pub fn insert_unless_since(
     Ok(())
 }
 
-/// One read of a file.
-#[derive(Clone, Debug, Queryable)]
-pub struct Read {
-    pub at: DateTime<Utc>,
-    pub actor: String,
+/// What one person, or all visitors together, read of a file.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct Reader {
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Uuid>)]
     pub actor_id: Option<Uuid>,
-    pub action: String,
+    #[diesel(sql_type = sql_types::Text)]
+    pub actor: String,
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub views: i64,
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub downloads: i64,
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    pub last: DateTime<Utc>,
 }
 
-/// The latest reads of a file, newest first: views, downloads, downloads by a share link.
-pub fn of_attachment(conn: &mut PgConnection, attachment: Uuid, limit: i64) -> Result<Vec<Read>> {
-    Ok(audit_events::table
-        .filter(audit_events::attachment_id.eq(attachment))
-        .filter(audit_events::action.eq_any(["attachment.view", "attachment.download", "share.download"]))
-        .order(audit_events::id.desc())
-        .limit(limit)
-        .select((audit_events::at, audit_events::actor, audit_events::actor_id, audit_events::action))
-        .load(conn)?)
+/// Who read a file, the last one first, by its latest `limit` reads: views, downloads, downloads by a share link.
+pub fn readers(conn: &mut PgConnection, attachment: Uuid, limit: i64) -> Result<Vec<Reader>> {
+    Ok(sql_query(
+        "SELECT actor_id, max(actor) AS actor, count(*) FILTER (WHERE action = 'attachment.view') AS views,
+                count(*) FILTER (WHERE action <> 'attachment.view') AS downloads, max(at) AS last
+           FROM (SELECT actor_id, actor, action, at FROM audit_events
+                  WHERE attachment_id = $1
+                    AND action IN ('attachment.view', 'attachment.download', 'share.download')
+                  ORDER BY id DESC LIMIT $2) latest
+          GROUP BY actor_id ORDER BY last DESC",
+    )
+    .bind::<sql_types::Uuid, _>(attachment)
+    .bind::<sql_types::BigInt, _>(limit)
+    .load(conn)?)
 }

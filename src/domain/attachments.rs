@@ -10,7 +10,7 @@ use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{
         self, EventRow, Subject,
-        reads::{self, Read, Reading},
+        reads::{self, Reader, Reading},
     },
 };
 use crate::{
@@ -41,8 +41,8 @@ pub struct Whole {
     pub older: Option<(Uuid, String)>,
     pub position: Option<(i64, i64)>,
     pub activity: Vec<EventRow>,
-    /// Newest first.
-    pub reads: Vec<Read>,
+    /// Who saw it, the last one first.
+    pub readers: Vec<Reader>,
     pub many_sites: bool,
 }
 
@@ -65,9 +65,9 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, reading: Reading) -> Resul
             };
             let preview = db::previews::find(conn, id)?;
             let activity = db::audit::of_attachment(conn, id, ACTIVITY)?;
-            let reads = db::audit_reads::of_attachment(conn, id, READS)?;
+            let readers = db::audit_reads::readers(conn, id, READS)?;
             let many_sites = db::sites::all(conn)?.len() > 1;
-            Ok(Whole { file, preview, newer, older, position, activity, reads, many_sites })
+            Ok(Whole { file, preview, newer, older, position, activity, readers, many_sites })
         })
         .await
 }

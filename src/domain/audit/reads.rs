@@ -11,7 +11,7 @@ use crate::{
     domain::access::Actor,
 };
 
-pub use crate::db::audit_reads::Read;
+pub use crate::db::audit_reads::Reader;
 
 /// Looks of one person at one file within this time are one event: a viewer asks for a file many times.
 pub const ONE_LOOK: TimeDelta = TimeDelta::minutes(15);

@@ -48,7 +48,8 @@ pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path
 }
 
 fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
-    let Whole { file, preview, newer, older, position, activity: events, reads, many_sites } = whole;
+    let Whole { file, preview, newer, older, position, activity: events, readers: seen_by, many_sites } =
+        whole;
     let made = preview.as_ref();
     let mut frame = frame(req, by, file.row.original_name.as_str(), Place::Batches);
     frame.sites_shown = many_sites;
@@ -66,7 +67,7 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
         previous: reference(newer),
         next: reference(older),
         activity: activity(events, true),
-        seen_by: readers(reads),
+        seen_by: readers(seen_by),
         can_describe: may && state != FileState::Trashed,
         can_share: by.actor.may(Action::Share, Resource::Site(file.site_id))
             && !file.batch_trashed

@@ -11,7 +11,7 @@ use super::view::{
 use crate::domain::audit::{
     actions::{self, Known, Part},
     list::{Names, WholeEvent},
-    reads::Read,
+    reads,
 };
 
 /// Fields that an edit may change, and what they are called.
@@ -160,23 +160,13 @@ fn icon(known: Option<&Known>, action: &str) -> &'static str {
     }
 }
 
-/// Who read a file, the last one first, from its latest reads.
-pub(super) fn readers(reads: Vec<Read>) -> Vec<Reader> {
-    let mut readers: Vec<(Option<Uuid>, Reader)> = Vec::new();
-    for read in reads {
-        let is_view = read.action == "attachment.view";
-        let (views, downloads) = (i64::from(is_view), i64::from(!is_view));
-        // Visitors have no account and all one name.
-        match readers.iter_mut().find(|(id, _)| *id == read.actor_id) {
-            Some((_, reader)) => {
-                reader.views += views;
-                reader.downloads += downloads;
-            }
-            None => {
-                let name = read.actor_id.map(|_| read.actor);
-                readers.push((read.actor_id, Reader { name, views, downloads, last: read.at }));
-            }
-        }
-    }
-    readers.into_iter().map(|(_, reader)| reader).collect()
+/// Who read a file. Visitors have no account and all one name.
+pub(super) fn readers(readers: Vec<reads::Reader>) -> Vec<Reader> {
+    let shown = readers.into_iter().map(|reader| Reader {
+        name: reader.actor_id.map(|_| reader.actor),
+        views: reader.views,
+        downloads: reader.downloads,
+        last: reader.last,
+    });
+    shown.collect()
 }
