@@ -77,6 +77,7 @@ tables!(
     two_factors,
     recovery_codes,
     jobs,
+    schedule_runs,
     audit_seals,
     audit_events,
 );

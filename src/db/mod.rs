@@ -3,6 +3,8 @@
 
 pub mod attachments;
 pub mod audit;
+pub mod audit_list;
+pub mod audit_reads;
 pub mod audit_seals;
 pub mod batch_files;
 pub mod batch_list;
@@ -14,6 +16,7 @@ pub mod dump;
 pub mod embedded;
 pub mod facts;
 pub mod imports;
+pub mod job_list;
 pub mod jobs;
 pub mod migrate;
 pub mod password_links;

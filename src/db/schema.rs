@@ -161,6 +161,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    schedule_runs (kind) {
+        kind -> Text,
+        began_at -> Timestamptz,
+        ended_at -> Timestamptz,
+        problem -> Text,
+    }
+}
+
+diesel::table! {
     sessions (key_hash) {
         key_hash -> Bytea,
         user_id -> Uuid,
@@ -294,6 +303,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     password_links,
     previews,
     recovery_codes,
+    schedule_runs,
     sessions,
     settings,
     share_links,

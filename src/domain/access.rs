@@ -186,6 +186,8 @@ impl Actor {
 pub enum Action {
     /// See batches and files, download.
     See,
+    /// Read a batch's history: who did what, and when.
+    ReadHistory,
     /// Create and edit batches, close them, move them to the trash and back.
     ManageBatches,
     /// Take a closed batch back into work.
@@ -201,8 +203,9 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::See,
+        Self::ReadHistory,
         Self::ManageBatches,
         Self::Reopen,
         Self::ManageFiles,
@@ -214,7 +217,7 @@ impl Action {
     /// The least role that may, within what it sees.
     fn least_role(self) -> Role {
         match self {
-            Self::See => Role::Viewer,
+            Self::See | Self::ReadHistory => Role::Viewer,
             Self::ManageBatches | Self::ManageFiles | Self::HoldTokens | Self::Share => Role::Staff,
             Self::Reopen | Self::Administer => Role::Admin,
         }
@@ -264,6 +267,7 @@ mod tests {
         let table = [
             // action,              own site: viewer staff admin, other site: viewer staff admin
             (Action::See, "ooo", "xxo"),
+            (Action::ReadHistory, "ooo", "xxo"),
             (Action::ManageBatches, "-oo", "xxo"),
             (Action::ManageFiles, "-oo", "xxo"),
             (Action::Reopen, "--o", "xxo"),

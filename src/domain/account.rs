@@ -81,6 +81,13 @@ pub async fn change_password(
     let is_right = auth::is_hashable(&current)
         && app.passwords.verify(current, Some(user.password_hash.clone())).await?;
     if !is_right {
+        let (actor, now) = (actor.clone(), app.clock.now());
+        let details = json!({ "username": user.username });
+        app.db
+            .run(move |conn| {
+                audit::record(conn, now, &actor, "user.password_refused", Subject::User(id), details)
+            })
+            .await?;
         return Err(Error::invalid("current", "This is not your password now."));
     }
     auth::check_new_password_of(&user.username, &new).map_err(|problem| Error::Invalid(vec![problem]))?;

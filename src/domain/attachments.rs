@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use super::{
     access::{Action, Actor, Resource, authorize},
-    audit::{self, EventRow, Subject},
+    audit::{
+        self, EventRow, Subject,
+        reads::{self, Reader, Reading},
+    },
     copies::{self, Fetched},
 };
 use crate::{
@@ -29,6 +32,8 @@ pub use crate::db::attachments::{AttachmentRow, Found};
 
 /// Lines of activity beside a file.
 const ACTIVITY: i64 = 30;
+/// The latest reads from which "who saw it" is made up.
+const READS: i64 = 500;
 
 /// A file with all that its page shows.
 pub struct Whole {
@@ -39,6 +44,8 @@ pub struct Whole {
     pub older: Option<(Uuid, String)>,
     pub position: Option<(i64, i64)>,
     pub activity: Vec<EventRow>,
+    /// Who saw it, the last one first.
+    pub readers: Vec<Reader>,
     pub many_sites: bool,
 }
 
@@ -46,12 +53,13 @@ pub struct Whole {
 ///
 /// # Errors
 /// [`Error::NotFound`] for what does not exist, is purged, or is not for the actor.
-pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Whole> {
-    let actor = actor.clone();
+pub async fn show(app: &App, actor: &Actor, id: Uuid, reading: Reading) -> Result<Whole> {
+    let (actor, now) = (actor.clone(), app.clock.now());
     app.db
         .run(move |conn| {
             let file = db::attachments::find(conn, id)?;
             let file = visible(&actor, Action::See, file)?;
+            reads::note(conn, now, &actor, reading, &file.row);
             let (newer, older, position) = if is_living(&file) {
                 let (newer, older) = db::attachments::neighbours(conn, &file.row)?;
                 (newer, older, Some(db::attachments::position(conn, &file.row)?))
@@ -60,8 +68,9 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Whole> {
             };
             let preview = db::previews::find(conn, id)?;
             let activity = db::audit::of_attachment(conn, id, ACTIVITY)?;
+            let readers = db::audit_reads::readers(conn, id, READS)?;
             let many_sites = db::sites::all(conn)?.len() > 1;
-            Ok(Whole { file, preview, newer, older, position, activity, many_sites })
+            Ok(Whole { file, preview, newer, older, position, activity, readers, many_sites })
         })
         .await
 }
@@ -101,13 +110,50 @@ pub struct Opened {
 pub const FIRST_BYTES: u64 = 256 * 1024;
 
 /// Opens a file's bytes for the actor. The database connection is given back before the disk is touched. Where
-/// the local copy does not serve, the one in the bucket does, and mends it.
+/// the local copy does not serve, the one in the bucket does, and mends it. `reading` says what the request comes to;
+/// that is on record before the first byte goes out.
 ///
 /// # Errors
 /// [`Error::NotFound`] for what the actor may not see and for what is in the trash; [`Error::Conflict`] when
 /// the bytes are known to be gone or damaged everywhere.
-pub async fn open(app: &Arc<App>, actor: &Actor, name: Name) -> Result<Opened> {
-    open_found(app, look_up(actor, name)).await
+pub async fn open(
+    app: &Arc<App>,
+    actor: &Actor,
+    name: Name,
+    reading: impl FnOnce(&AttachmentRow) -> Reading + Send + 'static,
+) -> Result<Opened> {
+    open_found(app, look_up(app, actor, name, reading)).await
+}
+
+/// A file that was taken.
+pub enum Taken {
+    Bytes(Box<Opened>),
+    /// The address where the bucket hands it out itself, for this request only.
+    Address(String),
+}
+
+/// The same where the bucket may hand the file out itself: in `redirect` mode, and only what is not at home on local
+/// storage. `disposition` is what the bucket says of it.
+///
+/// # Errors
+/// As [`open`].
+pub async fn take(
+    app: &Arc<App>,
+    actor: &Actor,
+    name: Name,
+    reading: impl FnOnce(&AttachmentRow) -> Reading + Send + 'static,
+    disposition: impl FnOnce(&AttachmentRow) -> String,
+) -> Result<Taken> {
+    if app.config.cloud.as_ref().is_none_or(|cloud| cloud.download_mode != DownloadMode::Redirect) {
+        return open(app, actor, name, reading).await.map(|opened| Taken::Bytes(Box::new(opened)));
+    }
+    let (row, local) = app.db.run(look_up(app, actor, name, reading)).await?;
+    if local.as_deref() != Some("present")
+        && let Some(url) = copies::signed_url(app, &row, &disposition(&row)).await?
+    {
+        return Ok(Taken::Address(url));
+    }
+    open_row(app, row, local).await.map(|opened| Taken::Bytes(Box::new(opened)))
 }
 
 /// Opens a file of a batch for somebody whom a share link lets in: [`super::shares`] has decided that.
@@ -165,39 +211,22 @@ async fn fall_back(app: &Arc<App>, unserved: Unserved) -> Result<Opened> {
     }
 }
 
-/// The address where the bucket hands a file out itself, when files are to be read that way: in `redirect`
-/// mode, and only what is not at home on local storage.
-///
-/// # Errors
-/// As [`open`].
-pub async fn redirect(
-    app: &Arc<App>,
-    actor: &Actor,
-    name: Name,
-    disposition: impl FnOnce(&AttachmentRow) -> String,
-) -> Result<Option<String>> {
-    if app.config.cloud.as_ref().is_none_or(|cloud| cloud.download_mode != DownloadMode::Redirect) {
-        return Ok(None);
-    }
-    let (row, local) = app.db.run(look_up(actor, name)).await?;
-    if local.as_deref() == Some("present") {
-        return Ok(None);
-    }
-    copies::signed_url(app, &row, &disposition(&row)).await
-}
-
-/// A readable file and the state of its local copy.
+/// A readable file and the state of its local copy; what it is read for goes on record.
 fn look_up(
+    app: &App,
     actor: &Actor,
     name: Name,
+    reading: impl FnOnce(&AttachmentRow) -> Reading + Send + 'static,
 ) -> impl FnOnce(&mut PgConnection) -> Result<(AttachmentRow, Option<String>)> + Send + 'static {
-    let actor = actor.clone();
+    let (actor, now) = (actor.clone(), app.clock.now());
     move |conn| {
         let located = match name {
             Name::Id(id) => db::attachments::locate(conn, id)?,
             Name::Stored(name) => db::attachments::locate_by_stored_name(conn, &name)?,
         };
-        to_hand_out(&actor, located.ok_or(Error::NotFound)?)
+        let (row, local) = to_hand_out(&actor, located.ok_or(Error::NotFound)?)?;
+        reads::note(conn, now, &actor, reading(&row), &row);
+        Ok((row, local))
     }
 }
 

@@ -1,9 +1,15 @@
-//! Events: written in the transaction of what they describe, or not at all. [`seal`] chains them, [`verify`]
-//! proves that nobody changed them since, [`export`] hands them out.
+//! Events: written in the transaction of what they describe, or not at all; [`reads`] beside what they describe.
+//! [`actions`] are all there are. [`seal`] chains them, [`verify`] proves that nobody changed them since and [`watch`]
+//! does so every day, [`export`] hands them out, [`list`] and [`history`] show them.
 
+pub mod actions;
 pub mod export;
+pub mod history;
+pub mod list;
+pub mod reads;
 pub mod seal;
 pub mod verify;
+pub mod watch;
 
 use chrono::{DateTime, Utc};
 use diesel::PgConnection;

@@ -148,6 +148,8 @@ pub async fn sign_in(
     // Nobody has such a name, and PostgreSQL takes no NUL.
     let is_no_name = username.len() > NAME_MAX_BYTES || username.contains('\0');
     if is_no_name || !is_hashable(&password) {
+        let shown = if is_no_name { "a name that nobody has".to_owned() } else { username };
+        failed(app, Subject::System, shown, address).await?;
         return Err(Error::Unauthenticated);
     }
     let name = username.clone();
@@ -174,18 +176,28 @@ pub async fn sign_in(
         }
         known => {
             let subject = known.map_or(Subject::System, |user| Subject::User(user.id));
-            let mut stranger = Actor::system();
-            stranger.name = "anonymous".to_owned();
-            stranger.address = address;
-            app.db
-                .run(move |conn| {
-                    let details = json!({ "username": username });
-                    audit::record(conn, now, &stranger, "login.failure", subject, details)
-                })
-                .await?;
+            failed(app, subject, username, address).await?;
             Err(Error::Unauthenticated)
         }
     }
+}
+
+/// Puts a failed attempt on record.
+async fn failed(app: &App, subject: Subject, username: String, address: Option<IpAddr>) -> Result<()> {
+    let now = app.clock.now();
+    let mut stranger = Actor::system();
+    stranger.name = "anonymous".to_owned();
+    stranger.address = address;
+    let details = json!({ "username": username });
+    app.db.run(move |conn| audit::record(conn, now, &stranger, "login.failure", subject, details)).await
+}
+
+/// Puts on record that somebody signed out; the session itself ends with its cookie.
+pub async fn signed_out(app: &App, actor: &Actor) -> Result<()> {
+    let (id, actor, now) = (actor.account()?, actor.clone(), app.clock.now());
+    app.db
+        .run(move |conn| audit::record(conn, now, &actor, "session.end", Subject::User(id), json!({})))
+        .await
 }
 
 pub(super) fn actor_for(user: &UserRow, address: Option<IpAddr>) -> Result<Actor> {

@@ -230,12 +230,14 @@ async fn set_aside(app: &App, names: Vec<String>) -> Result<()> {
 pub async fn measure(app: &App) -> Result<()> {
     let (jobs, sessions) =
         app.db.run(|conn| Ok((db::jobs::by_state(conn)?, db::sessions::count(conn)?))).await?;
+    let verified = audit::watch::last(app).await?;
     let metrics = &app.metrics;
     for state in ["waiting", "running", "dead"] {
         let count = jobs.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
         metrics.set("jobs", state, count);
     }
     metrics.set("sessions", "live", sessions);
+    metrics.set("audit", "problems", verified.map_or(0, |verified| verified.problems));
     let (used, open) = app.db.pool_state();
     metrics.set("connections", "used", used.into());
     metrics.set("connections", "open", open.into());

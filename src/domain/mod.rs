@@ -27,6 +27,7 @@ pub mod password_links;
 pub mod people;
 mod placed;
 pub mod previews;
+pub mod queue;
 pub mod scan;
 pub mod session_store;
 pub mod shares;

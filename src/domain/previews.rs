@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     access::Actor,
     attachments::{self, FIRST_BYTES},
+    audit::reads::{self, Reading},
 };
 use crate::{
     app::App,
@@ -56,17 +57,26 @@ pub enum Found {
     Pending,
 }
 
-/// Opens a picture that was made from a file. One that should be there and is not is ordered again.
+/// Opens a picture that was made from a file. One that should be there and is not is ordered again. A thumbnail is no
+/// look at the file, whatever `reading` says.
 ///
 /// # Errors
 /// [`Error::NotFound`] for what the actor may not see, what is in the trash and what cannot be made;
 /// [`Error::Conflict`] as for the file itself.
-pub async fn open(app: &Arc<App>, actor: &Actor, id: Uuid, wanted: Preview) -> Result<Found> {
-    let (actor, store) = (actor.clone(), Arc::clone(&app.store));
+pub async fn open(
+    app: &Arc<App>,
+    actor: &Actor,
+    id: Uuid,
+    wanted: Preview,
+    reading: Reading,
+) -> Result<Found> {
+    let (actor, store, now) = (actor.clone(), Arc::clone(&app.store), app.clock.now());
+    let reading = if matches!(wanted, Preview::Thumbnail(_)) { Reading::Nothing } else { reading };
     let look_up = move |conn: &mut PgConnection| {
         let (located, preview) = db::previews::locate(conn, id)?.ok_or(Error::NotFound)?;
         let (row, _) = attachments::to_hand_out(&actor, located)?;
         if can_be(wanted, &row.content_type, preview.as_ref()) {
+            reads::note(conn, now, &actor, reading, &row);
             Ok(row.sha256)
         } else {
             Err(Error::NotFound)
@@ -107,12 +117,12 @@ pub enum Shown {
 ///
 /// # Errors
 /// As [`open`].
-pub async fn show(app: &Arc<App>, actor: &Actor, id: Uuid) -> Result<Shown> {
-    match open(app, actor, id, Preview::Large).await {
+pub async fn show(app: &Arc<App>, actor: &Actor, id: Uuid, reading: Reading) -> Result<Shown> {
+    match open(app, actor, id, Preview::Large, reading).await {
         Err(Error::NotFound) => {}
         found => return Ok(Shown::Picture(found?)),
     }
-    let opened = attachments::open(app, actor, attachments::Name::Id(id)).await?;
+    let opened = attachments::open(app, actor, attachments::Name::Id(id), move |_| reading).await?;
     if opened.row.content_type == "application/pdf" {
         Ok(Shown::Document(Box::new(opened)))
     } else {

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::{copies, maintenance, previews, uploads},
+    domain::{audit, copies, maintenance, previews, uploads},
     error::{Error, Result},
 };
 
@@ -37,6 +37,8 @@ pub enum Job {
     SweepStaging,
     /// Compares the store with the database.
     Reconcile,
+    /// Proves that nobody changed the audit trail.
+    VerifyTrail,
     /// Draws a file and reads its text.
     MakePreviews { attachment: Uuid },
     /// Copies one file to the bucket.
@@ -58,6 +60,7 @@ impl Job {
             Self::ExpireSessions => "expire_sessions",
             Self::SweepStaging => "sweep_staging",
             Self::Reconcile => "reconcile",
+            Self::VerifyTrail => "verify_trail",
             Self::MakePreviews { .. } => "make_previews",
             Self::CopyReplicate { .. } => "copy_replicate",
             Self::CopyBacklog => "copy_backlog",
@@ -71,6 +74,22 @@ impl Job {
         match self {
             Self::CopyReplicate { .. } | Self::CopyMove => MAX_ATTEMPTS_OF_COPIES,
             _ => MAX_ATTEMPTS,
+        }
+    }
+
+    /// What it does, in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::ExpireSessions => "Remove sessions that are over",
+            Self::SweepStaging => "Clear away uploads that were left",
+            Self::Reconcile => "Compare store and database",
+            Self::VerifyTrail => "Verify the audit trail",
+            Self::MakePreviews { .. } => "Draw previews",
+            Self::CopyReplicate { .. } => "Copy to the bucket",
+            Self::CopyBacklog => "Find files without a copy",
+            Self::CopyHeal { .. } => "Mend copies",
+            Self::CopyScrub => "Read copies again",
+            Self::CopyMove => "Move all files",
         }
     }
 
@@ -89,6 +108,10 @@ impl Job {
             Self::Reconcile => {
                 let report = maintenance::reconcile(app).await?;
                 tracing::info!(?report, "store and database compared");
+            }
+            Self::VerifyTrail => {
+                let found = audit::watch::verify(app).await?;
+                tracing::info!(found.seals, found.events, found.problems, "audit trail verified");
             }
             Self::MakePreviews { attachment } => previews::make(app, attachment).await?,
             Self::CopyReplicate { attachment } => copies::replicate(app, attachment).await?,

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 
 use super::Job;
-use crate::{app::App, db::settings, error::Result};
+use crate::{
+    app::App,
+    db::{job_list::Run, settings},
+    error::Result,
+};
 
 /// A job and how often it is due.
 pub struct Recurring {
@@ -18,7 +22,13 @@ pub const TABLE: &[Recurring] = &[
     Recurring { job: Job::SweepStaging, every: Duration::from_secs(900) },
     Recurring { job: Job::Reconcile, every: Duration::from_secs(6 * 3600) },
     Recurring { job: Job::CopyScrub, every: Duration::from_secs(600) },
+    Recurring { job: Job::VerifyTrail, every: Duration::from_secs(24 * 3600) },
 ];
+
+/// Where it is kept when a job was last due.
+pub fn key_of(job: &Job) -> String {
+    format!("last_due.{}", job.kind())
+}
 
 /// Enqueues what is due. Instances that look at the same time enqueue it once: when each was last due is kept
 /// in the database, and a job that still waits is not added again.
@@ -28,7 +38,7 @@ pub async fn enqueue_due(app: &Arc<App>) -> Result<()> {
         .transaction(move |conn| {
             let now = clock.now();
             for Recurring { job, every } in TABLE {
-                let key = format!("last_due.{}", job.kind());
+                let key = key_of(job);
                 let last: Option<DateTime<Utc>> = settings::get(conn, &key)?;
                 let is_due = last.is_none_or(|last| (now - last).to_std().is_ok_and(|ago| ago >= *every));
                 if is_due {
@@ -39,6 +49,14 @@ pub async fn enqueue_due(app: &Arc<App>) -> Result<()> {
             Ok(())
         })
         .await
+}
+
+/// How a recurring job ended, to be kept; `None` for all others.
+pub fn run_of(kind: &str, began_at: DateTime<Utc>, ended_at: DateTime<Utc>, problem: String) -> Option<Run> {
+    let is_recurring = TABLE.iter().any(|line| line.job.kind() == kind);
+    // The clock of a machine may be set back meanwhile.
+    let began_at = began_at.min(ended_at);
+    is_recurring.then(|| Run { kind: kind.to_owned(), began_at, ended_at, problem })
 }
 
 /// Enqueues everything in the table, whenever it ran last: what a start does, for a crash may have come before.

@@ -12,7 +12,7 @@ use super::{Job, schedule};
 use crate::{
     app::App,
     db::{
-        self,
+        self, job_list,
         jobs::{JobRow, Kinds},
     },
     domain::{audit, copies},
@@ -129,12 +129,12 @@ async fn wait(pause: Duration, stopped: &mut watch::Receiver<bool>) {
 
 /// Runs the job that is due first; `false` when none is.
 async fn run_next(app: &Arc<App>, lane: Lane, worker: Uuid) -> Result<bool> {
-    let now = app.clock.now();
+    let begun = app.clock.now();
     let claim = move |conn: &mut PgConnection| match lane {
-        Lane::Of(kinds) => db::jobs::claim(conn, worker, kinds, now, now + LEASE),
+        Lane::Of(kinds) => db::jobs::claim(conn, worker, kinds, begun, begun + LEASE),
         Lane::Copies => {
             let paused = copies::are_paused(conn)?;
-            db::jobs::claim_copy(conn, worker, now, now + LEASE, paused)
+            db::jobs::claim_copy(conn, worker, begun, begun + LEASE, paused)
         }
     };
     let Some(row) = app.db.run(claim).await? else { return Ok(false) };
@@ -144,14 +144,26 @@ async fn run_next(app: &Arc<App>, lane: Lane, worker: Uuid) -> Result<bool> {
     match result {
         Ok(()) => {
             app.metrics.job_ended(&row.kind, "done");
-            app.db.run(move |conn| db::jobs::finish(conn, id, worker)).await?;
+            let run = schedule::run_of(&row.kind, begun, now, String::new());
+            app.db
+                .transaction(move |conn| {
+                    run.iter().try_for_each(|run| job_list::put_run(conn, run))?;
+                    db::jobs::finish(conn, id, worker)
+                })
+                .await?;
         }
         Err(error) => {
             let retry_at = (row.attempts < row.max_attempts).then(|| now + pause_after(row.attempts));
             tracing::error!(job = %id, kind = row.kind, attempt = row.attempts, dead = retry_at.is_none(), error = ?error, "a job failed");
             app.metrics.job_ended(&row.kind, if retry_at.is_some() { "retried" } else { "dead" });
-            let message = format!("{error:#?}");
-            app.db.run(move |conn| db::jobs::fail(conn, id, worker, &message, retry_at, now)).await?;
+            let message = in_words(&error);
+            let run = schedule::run_of(&row.kind, begun, now, message.clone());
+            app.db
+                .transaction(move |conn| {
+                    run.iter().try_for_each(|run| job_list::put_run(conn, run))?;
+                    db::jobs::fail(conn, id, worker, &message, retry_at, now)
+                })
+                .await?;
             if retry_at.is_none()
                 && let Ok(job) = serde_json::from_value::<Job>(row.payload)
             {
@@ -160,6 +172,14 @@ async fn run_next(app: &Arc<App>, lane: Lane, worker: Uuid) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// What an admin reads of an error: with its causes, which no page for others shows.
+fn in_words(error: &Error) -> String {
+    match error {
+        Error::Internal(cause) => format!("{cause:#}"),
+        other => other.to_string(),
+    }
 }
 
 /// Runs a claimed job in a task of its own, so that a panic ends the job and not the worker, and prolongs its

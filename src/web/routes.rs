@@ -11,8 +11,8 @@ use actix_web::{
 use super::{
     api, assets, health, monitor,
     pages::{
-        account, admin, attachments, auth, batch_form, batches, files, labels, password, shares, tokens,
-        trash, two_factor,
+        account, admin, attachments, auth, batch_form, batches, files, history, labels, password, shares,
+        tokens, trash, two_factor,
     },
     transfer::{archive, download, preview, tus, upload},
 };
@@ -48,6 +48,7 @@ pub fn map() -> Map {
         .at("/batches/{id}/files/delete", |r| r.post(files::delete))
         .at("/batches/{id}/files/restore", |r| r.post(files::restore))
         .at("/batches/{id}/files/kind", |r| r.post(files::set_kind))
+        .at("/batches/{id}/history", |r| r.get(history::of_batch))
         .at("/batches/{id}/label", |r| r.get(labels::one))
         .at("/attachments/{id}", |r| r.get(attachments::show))
         .at("/attachments/{id}/download", |r| r.get(download::original))
@@ -69,6 +70,12 @@ pub fn map() -> Map {
         .at("/admin/users/{id}/disable", |r| r.post(admin::user::disable))
         .at("/admin/users/{id}/enable", |r| r.post(admin::user::enable))
         .at("/admin/users/{id}/reset", |r| r.post(admin::user::reset))
+        .at("/admin/audit", |r| r.get(admin::audit::list))
+        .at("/admin/audit/export", |r| r.get(admin::audit::export))
+        .at("/admin/jobs", |r| r.get(admin::jobs::list))
+        .at("/admin/jobs/retry-dead", |r| r.post(admin::jobs::retry_dead))
+        .at("/admin/jobs/{id}/retry", |r| r.post(admin::jobs::retry))
+        .at("/admin/jobs/{id}/discard", |r| r.post(admin::jobs::discard))
         .at("/admin/sites", |r| r.get(admin::sites::list).post(admin::sites::add))
         .at("/admin/sites/{id}", |r| r.get(admin::sites::show).post(admin::sites::rename))
         .at("/admin/sites/{id}/remove", |r| r.post(admin::sites::remove))

@@ -40,6 +40,22 @@ async fn every_page_has_something_to_show() {
     ] {
         assert!(count(some) > 0, "{some}");
     }
+    for action in ["attachment.view", "attachment.download", "login.success", "login.failure"] {
+        assert!(
+            count(&format!("SELECT count(*) FROM audit_events WHERE action = '{action}'")) > 0,
+            "{action}"
+        );
+    }
+    let admin = app.stranger().sign_in("priya.nair").await;
+    admin
+        .get_html("/admin/audit")
+        .await
+        .is(200)
+        .shows("looked at")
+        .shows("could not sign in")
+        .shows("Unchanged");
+    admin.get_html("/admin/jobs").await.is(200).shows("statement timeout");
+    app.execute("DELETE FROM jobs WHERE state = 'dead'");
     assert_eq!(count("SELECT count(DISTINCT site_id) FROM batches"), 2);
     assert_eq!(count("SELECT count(DISTINCT role) FROM users"), 3);
     assert_eq!(app.kept().published.len() as i64, count("SELECT count(*) FROM attachments"));
@@ -62,5 +78,6 @@ async fn a_store_with_batches_is_left_alone_unless_forced() {
     assert_eq!(app.value("SELECT count(*) FROM batches"), "1");
     fill(&app, true).await.unwrap();
     fill(&app, true).await.unwrap();
+    app.execute("DELETE FROM jobs WHERE state = 'dead'");
     assert_eq!(app.value("SELECT count(*) FROM batches"), "53");
 }

@@ -37,11 +37,17 @@ pub struct Head {
     pub hash: String,
 }
 
+impl Head {
+    pub fn of(seal: &SealRow) -> Self {
+        Self { seal: seal.id, sealed_at: seal.sealed_at, hash: hex::encode(&seal.hash) }
+    }
+}
+
 /// The last seal. Written down elsewhere, it proves later that everything up to it is unchanged.
 pub async fn head(app: &App, actor: &Actor) -> Result<Option<Head>> {
     authorize(actor, Action::Administer, Resource::System)?;
     let last = app.db.run(audit_seals::last).await?;
-    Ok(last.map(|seal| Head { seal: seal.id, sealed_at: seal.sealed_at, hash: hex::encode(&seal.hash) }))
+    Ok(last.as_ref().map(Head::of))
 }
 
 /// Recomputes the whole chain. `expected` is the hash of a head that was written down; it must be in the

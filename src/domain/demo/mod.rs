@@ -6,8 +6,9 @@ mod canvas;
 mod paper;
 mod picture;
 mod story;
+mod today;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -17,7 +18,8 @@ use uuid::Uuid;
 use self::story::{Act, Made, Step};
 use super::{
     access::{Action, Actor, Resource, Role, authorize},
-    attachments,
+    attachments::{self, Name},
+    audit::reads::Reading,
     batches::{self, Details},
     intake::Intake,
     sites::{self, Site},
@@ -103,7 +105,7 @@ pub async fn fill(
         progress((done + 1) as f64 / total as f64);
     }
     turn_to(app, now);
-    Ok(())
+    today::play(app, password).await
 }
 
 fn turn_to(app: &App, at: DateTime<Utc>) {
@@ -135,7 +137,7 @@ async fn hire(
     [first, second]: &[Site; 2],
 ) -> Result<Vec<Actor>> {
     let mut actors = Vec::new();
-    for person in PEOPLE {
+    for (nth, person) in PEOPLE.into_iter().enumerate() {
         let known = app.db.run(move |conn| db::users::find_by_name(conn, person.username)).await?;
         let user = match known {
             Some(user) => user,
@@ -149,7 +151,8 @@ async fn hire(
         let of_first = person.sites.0.then_some(first.id);
         let of_second = person.sites.1.then_some(second.id);
         let ids = of_first.into_iter().chain(of_second).collect();
-        actors.push(Actor::user(user.id, user.display_name, person.role, ids, None));
+        let address = IpAddr::from([10, 20, 1 + nth as u8 % 2, 30 + nth as u8]);
+        actors.push(Actor::user(user.id, user.display_name, person.role, ids, Some(address)));
     }
     Ok(actors)
 }
@@ -187,6 +190,13 @@ impl Stage<'_> {
             Act::Reopen => drop(batches::reopen(self.app, &actor, self.batch(batch)?).await?),
             Act::Trash => drop(batches::trash(self.app, &actor, self.batch(batch)?).await?),
             Act::TrashFile(nth) => drop(attachments::trash(self.app, &actor, self.file(batch, nth)?).await?),
+            Act::Look(nth) => {
+                drop(attachments::show(self.app, &actor, self.file(batch, nth)?, Reading::View).await?);
+            }
+            Act::Take(nth) => {
+                let name = Name::Id(self.file(batch, nth)?);
+                drop(attachments::open(self.app, &actor, name, |_| Reading::Download).await?);
+            }
             Act::RestoreFile(nth) => {
                 drop(attachments::restore(self.app, &actor, self.file(batch, nth)?).await?);
             }

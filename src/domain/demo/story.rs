@@ -11,6 +11,7 @@ const DAYS: i64 = 118;
 /// Indices into [`super::PEOPLE`].
 const ADMIN: usize = 0;
 const STAFF: [[usize; 2]; 2] = [[1, 2], [3, 2]];
+const VIEWER: usize = 4;
 
 /// A product and the colour of its bars.
 const PRODUCTS: [(&str, [u8; 3]); 8] = [
@@ -40,14 +41,29 @@ pub struct Step {
 }
 
 pub enum Act {
-    Make { number: String, product: &'static str, notes: &'static str, site: usize },
-    Add { nth: usize, file: Made },
-    Note { number: String, product: &'static str, notes: &'static str },
+    Make {
+        number: String,
+        product: &'static str,
+        notes: &'static str,
+        site: usize,
+    },
+    Add {
+        nth: usize,
+        file: Made,
+    },
+    Note {
+        number: String,
+        product: &'static str,
+        notes: &'static str,
+    },
     Close,
     Reopen,
     Trash,
     TrashFile(usize),
     RestoreFile(usize),
+    /// Looks at a file, or downloads it.
+    Look(usize),
+    Take(usize),
 }
 
 /// A file that is to be drawn.
@@ -150,6 +166,17 @@ fn of_batch(now: DateTime<Utc>, batch: usize, batches: usize, offset: usize) -> 
         };
         let file = Made { name, subject, number: number.clone(), product, colour, at: taken, seed };
         happens(&mut steps, minutes, by, Act::Add { nth, file });
+    }
+    // Every other batch is looked into: by the viewer, and by the second of the staff, who takes something along.
+    if batch.is_multiple_of(2) {
+        for nth in 0..files.min(3) {
+            happens(&mut steps, 20, VIEWER, Act::Look(nth));
+            happens(&mut steps, 3, staff[1], Act::Look(nth));
+        }
+        if files > 1 {
+            happens(&mut steps, 1, staff[1], Act::Take(0));
+            happens(&mut steps, 7, VIEWER, Act::Take(1));
+        }
     }
     if batch % 9 == 4 {
         let notes = "Retained samples moved to shelf 6.";

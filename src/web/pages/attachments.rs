@@ -11,6 +11,7 @@ use actix_web::{
 
 use super::{
     activity,
+    audit_words::readers,
     auth::problem,
     batches::file_state,
     frame, preview, render, render_as, see_other,
@@ -27,6 +28,7 @@ use crate::{
     domain::{
         access::{Action, Resource},
         attachments::{self, Whole},
+        audit::reads::Reading,
         files,
         kind::Kind,
     },
@@ -35,18 +37,19 @@ use crate::{
         error::WebResult,
         extract::{self, CurrentUser, Parts, Posted},
         flash::Flash,
-        transfer::disposition,
+        transfer::{disposition, download::looked},
     },
 };
 
 /// `GET /attachments/{id}`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
-    let whole = attachments::show(&app, &by.actor, extract::id(&path)?).await?;
+    let whole = attachments::show(&app, &by.actor, extract::id(&path)?, looked(&req)).await?;
     render(&page(&req, &by, whole))
 }
 
 fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
-    let Whole { file, preview, newer, older, position, activity: events, many_sites } = whole;
+    let Whole { file, preview, newer, older, position, activity: events, readers: seen_by, many_sites } =
+        whole;
     let made = preview.as_ref();
     let mut frame = frame(req, by, file.row.original_name.as_str(), Place::Batches);
     frame.sites_shown = many_sites;
@@ -64,6 +67,7 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
         previous: reference(newer),
         next: reference(older),
         activity: activity(events, true),
+        seen_by: readers(seen_by),
         can_describe: may && state != FileState::Trashed,
         can_share: by.actor.may(Action::Share, Resource::Site(file.site_id))
             && !file.batch_trashed
@@ -107,7 +111,7 @@ pub async fn edit(req: HttpRequest, app: Parts, form: Posted, path: web::Path<St
             Ok(see_other(format!("/attachments/{id}")))
         }
         Err(Error::Invalid(problems)) => {
-            let mut page = page(&req, &by, attachments::show(&app, &by.actor, id).await?);
+            let mut page = page(&req, &by, attachments::show(&app, &by.actor, id, Reading::Nothing).await?);
             page.about = About {
                 kind: Kind::parse(kind).unwrap_or(page.about.kind),
                 kind_error: problem(&problems, "kind"),
@@ -121,7 +125,7 @@ pub async fn edit(req: HttpRequest, app: Parts, form: Posted, path: web::Path<St
 
 /// `GET /attachments/{id}/receipt`: plain text to keep beside the file.
 pub async fn receipt(app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
-    let file = attachments::show(&app, &by.actor, extract::id(&path)?).await?.file;
+    let file = attachments::show(&app, &by.actor, extract::id(&path)?, Reading::Nothing).await?.file;
     let receipt = Receipt {
         id: file.row.id,
         filename: &file.row.original_name,

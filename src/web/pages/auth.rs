@@ -1,7 +1,7 @@
 //! Signing in and out, and the first start.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    FromRequest, HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web,
 };
@@ -24,7 +24,7 @@ use crate::{
     web::{
         client,
         error::WebResult,
-        extract::{Parts, PublicForm},
+        extract::{CurrentUser, Parts, PublicForm},
         session,
     },
 };
@@ -98,7 +98,13 @@ pub async fn log_in(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
 }
 
 /// `POST /logout`
-pub async fn log_out(form: PublicForm) -> HttpResponse {
+pub async fn log_out(req: HttpRequest, app: Parts, form: PublicForm) -> HttpResponse {
+    // Whoever wants to go is let go, whatever the database says.
+    if let Ok(by) = CurrentUser::extract(&req).await
+        && let Err(error) = auth::signed_out(&app, &by.actor).await
+    {
+        tracing::error!(error = ?error, "a sign-out is not on record");
+    }
     session::end(&form.session);
     see_other("/login")
 }

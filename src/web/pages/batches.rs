@@ -127,7 +127,7 @@ fn list_row(row: Row, site: String, hits: &[Hit]) -> BatchRow {
     }
 }
 
-fn status(row: &Row) -> BatchStatus {
+pub(super) fn status(row: &Row) -> BatchStatus {
     match row {
         row if row.trashed_at.is_some() => BatchStatus::Trashed,
         row if row.status == "closed" => BatchStatus::Closed,

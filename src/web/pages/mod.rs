@@ -3,10 +3,12 @@
 pub mod account;
 pub mod admin;
 pub mod attachments;
+mod audit_words;
 pub mod auth;
 pub mod batch_form;
 pub mod batches;
 pub mod files;
+pub mod history;
 pub mod labels;
 pub mod password;
 mod preview;

@@ -3,13 +3,19 @@
 use actix_files::HttpRange;
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, ContentType, ETag, EntityTag, Header, HttpDate, IfMatch, IfNoneMatch, IfRange},
+    http::{
+        Method,
+        header::{self, ContentType, ETag, EntityTag, Header, HttpDate, IfMatch, IfNoneMatch, IfRange},
+    },
     web,
 };
 
 use super::{body::FileBody, disposition};
 use crate::{
-    domain::attachments::{self, AttachmentRow, Name, Opened},
+    domain::{
+        attachments::{self, AttachmentRow, Name, Opened, Taken},
+        audit::reads::Reading,
+    },
     web::{
         api::types::ErrorBody,
         error::WebResult,
@@ -58,16 +64,40 @@ pub async fn by_stored_name(
 /// The bytes, or the address of a bucket that has them.
 async fn send(req: &HttpRequest, app: &Parts, by: &CurrentUser, name: Name) -> WebResult {
     let named = |row: &AttachmentRow| disposition::value("attachment", &row.original_name);
-    if let Some(url) = attachments::redirect(app, &by.actor, name.clone(), named).await? {
-        // The address is for this request only.
-        let mut answer = HttpResponse::TemporaryRedirect();
-        answer
+    match attachments::take(app, &by.actor, name, taken(req), named).await? {
+        Taken::Bytes(opened) => Ok(answer(req, *opened, "attachment")),
+        Taken::Address(url) => Ok(HttpResponse::TemporaryRedirect()
             .insert_header((header::LOCATION, url))
-            .insert_header((header::CACHE_CONTROL, "private, no-store"));
-        return Ok(answer.finish());
+            .insert_header((header::CACHE_CONTROL, "private, no-store"))
+            .finish()),
     }
-    let opened = attachments::open(app, &by.actor, name).await?;
-    Ok(answer(req, opened, "attachment"))
+}
+
+/// What a request that shows a file comes to for the trail.
+pub(in crate::web) fn looked(req: &HttpRequest) -> Reading {
+    if req.method() == Method::GET { Reading::View } else { Reading::Nothing }
+}
+
+/// What a request for the bytes comes to: a download once its first byte goes out, a look for any other part, so that
+/// nobody gets the rest unseen.
+fn taken(req: &HttpRequest) -> impl FnOnce(&AttachmentRow) -> Reading + Send + 'static {
+    let text = |name| {
+        req.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok()).map(str::to_owned)
+    };
+    let (is_get, range, known) =
+        (req.method() == Method::GET, text(header::RANGE), text(header::IF_NONE_MATCH));
+    move |row| {
+        let has_it =
+            known.is_some_and(|known| known.trim() == "*" || known.contains(&hex::encode(&row.sha256)));
+        if !is_get || has_it {
+            return Reading::Nothing;
+        }
+        match range.map(|range| part(&range, row.size_bytes as u64)) {
+            None | Some(Wanted::Whole | Wanted::Part { start: 0, .. }) => Reading::Download,
+            Some(Wanted::Part { .. }) => Reading::View,
+            Some(_) => Reading::Nothing,
+        }
+    }
 }
 
 /// An opened file, whole or in part; `kind` is `attachment`, or `inline` for what is shown in place.

@@ -9,10 +9,13 @@ use serde::Deserialize;
 
 use super::{
     body::FileBody,
-    download::{self, FILE_POLICY},
+    download::{self, FILE_POLICY, looked},
 };
 use crate::{
-    domain::previews::{self, Found, Opened, Preview, Shown, THUMBNAILS},
+    domain::{
+        audit::reads::Reading,
+        previews::{self, Found, Opened, Preview, Shown, THUMBNAILS},
+    },
     error::Error,
     web::{
         error::WebResult,
@@ -25,7 +28,7 @@ const RETRY_AFTER: u32 = 1;
 
 /// `GET /attachments/{id}/preview`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
-    Ok(match previews::show(&app, &by.actor, extract::id(&path)?).await? {
+    Ok(match previews::show(&app, &by.actor, extract::id(&path)?, looked(&req)).await? {
         Shown::Document(opened) => download::answer(&req, *opened, "inline"),
         Shown::Picture(found) => answer(&req, found, Preview::Large),
     })
@@ -46,7 +49,8 @@ pub async fn thumbnail(
     query: web::Query<ThumbnailQuery>,
 ) -> WebResult {
     let wanted = Preview::Thumbnail(edge(&query.size));
-    Ok(answer(&req, previews::open(&app, &by.actor, extract::id(&path)?, wanted).await?, wanted))
+    let found = previews::open(&app, &by.actor, extract::id(&path)?, wanted, Reading::Nothing).await?;
+    Ok(answer(&req, found, wanted))
 }
 
 /// `GET /attachments/{id}/pages/{n}`: a page of a PDF as a picture, from 1.
@@ -58,7 +62,8 @@ pub async fn page(
 ) -> WebResult {
     let (id, number) = path.into_inner();
     let wanted = Preview::Page(number.parse().map_err(|_| Error::NotFound)?);
-    Ok(answer(&req, previews::open(&app, &by.actor, extract::id(&id)?, wanted).await?, wanted))
+    let found = previews::open(&app, &by.actor, extract::id(&id)?, wanted, looked(&req)).await?;
+    Ok(answer(&req, found, wanted))
 }
 
 fn edge(size: &str) -> u32 {

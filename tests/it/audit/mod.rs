@@ -1,3 +1,4 @@
 //! The trail of events and its seals.
 
 mod seals;
+mod sentences;

@@ -7,6 +7,8 @@ use diesel::{
 };
 use stillage::db::{
     attachments, audit,
+    audit_list::{self, About, Actors},
+    audit_reads,
     batch_files::{self, By, Order},
     batch_list::{self, Filter, Place, Sort},
     batches, sessions,
@@ -248,5 +250,91 @@ fn pages_of_one_thing_read_that_thing() {
         let hour_ago = now() - TimeDelta::hours(1);
         let key = Sha256::digest(b"12345");
         assert!(sessions::find_live(conn, &key, hour_ago, hour_ago).unwrap().is_some());
+    });
+}
+
+/// A busy store: a thousand views of one file, and a few events of the kinds that are rare.
+#[test]
+fn the_trail_reads_what_it_shows() {
+    let mut counted = Counted::filled();
+    // On a connection of its own: looking up what these rows refer to counts, too.
+    let marks = rows_read(&mut counted.reader).1;
+    let mut conn = counted.database.connect();
+    conn
+        .batch_execute(
+            "INSERT INTO audit_events (at, actor, actor_id, address, action, subject, batch_id, attachment_id, details)
+                 SELECT now() + n * interval '1 s', 'Ann', md5('user')::uuid, '10.0.0.' || n % 9, 'attachment.view',
+                        'attachment:' || md5('file19985')::uuid, md5('batch1000')::uuid, md5('file19985')::uuid,
+                        '{\"filename\": \"certificate.pdf\"}'
+                   FROM generate_series(1, 20000) n;
+             INSERT INTO audit_events (at, actor, address, action, subject, details)
+                 SELECT now() - interval '20 days', 'anonymous', '203.0.113.7', 'login.failure', 'system',
+                        '{\"username\": \"mallory\"}' FROM generate_series(1, 5) n;
+             INSERT INTO audit_events (at, actor, actor_id, action, subject)
+                 SELECT now(), 'Ann', md5('user')::uuid, 'user.role', 'user:' || md5('user')::uuid",
+        )
+        .unwrap();
+    conn.batch_execute("VACUUM ANALYZE").unwrap();
+    counted.end(conn, marks);
+    let (batch, file) = (id_of(&mut counted.reader, "batch1000"), id_of(&mut counted.reader, "file19985"));
+    let (other_batch, other_file) =
+        (id_of(&mut counted.reader, "batch50"), id_of(&mut counted.reader, "file30000"));
+    let ann = id_of(&mut counted.reader, "user");
+    counted.expect_few("changes beside many views", |conn| {
+        assert_eq!(audit::of_batch(conn, batch, 10).unwrap().len(), 10);
+        assert_eq!(audit::of_attachment(conn, file, 10).unwrap().len(), 1);
+        assert_eq!(audit_reads::readers(conn, file, 500).unwrap()[0].views, 500);
+    });
+    let plain = audit_list::Filter::default();
+    let about = |about| audit_list::Filter { about: Some(about), ..audit_list::Filter::default() };
+    let long_ago = now() - TimeDelta::days(20);
+    let cases = [
+        ("everything", plain.clone(), 101),
+        ("far back", audit_list::Filter { before: Some(200), ..plain.clone() }, 101),
+        ("a person", audit_list::Filter { actor: Some(Actors::Accounts(vec![ann])), ..plain.clone() }, 101),
+        (
+            "nobody's",
+            audit_list::Filter { actor: Some(Actors::Nameless("anonymous".into())), ..plain.clone() },
+            5,
+        ),
+        ("a rare act", audit_list::Filter { actions: Some(vec!["user.role"]), ..plain.clone() }, 1),
+        (
+            "a common act",
+            audit_list::Filter { actions: Some(vec!["attachment.upload"]), ..plain.clone() },
+            101,
+        ),
+        ("an address", audit_list::Filter { address: Some("203.0.113.7".into()), ..plain.clone() }, 5),
+        ("a word", audit_list::Filter { text: Some("mallory".into()), ..plain.clone() }, 5),
+        (
+            "a day long ago",
+            audit_list::Filter {
+                since: Some(long_ago),
+                until: Some(long_ago + TimeDelta::days(1)),
+                ..plain.clone()
+            },
+            101,
+        ),
+        ("a batch", about(About { batches: vec![other_batch], ..About::default() }), 20),
+        ("a file", about(About { files: vec![other_file], ..About::default() }), 1),
+        ("a user", about(About { subjects: vec![format!("user:{ann}")], ..About::default() }), 1),
+    ];
+    for (what, filter, expected) in cases {
+        counted.expect_few(what, |conn| {
+            assert_eq!(audit_list::page(conn, &filter, 101).unwrap().len(), expected, "{what}");
+        });
+    }
+    counted.expect_few("a view after many", |conn| {
+        let event = audit::NewEvent {
+            at: now(),
+            actor: "Ann",
+            actor_id: Some(ann),
+            address: None,
+            action: "attachment.view",
+            subject: format!("attachment:{file}"),
+            batch_id: Some(batch),
+            attachment_id: Some(file),
+            details: serde_json::Value::Null,
+        };
+        audit_reads::insert_unless_since(conn, &event, now() - TimeDelta::minutes(15)).unwrap();
     });
 }

@@ -47,7 +47,8 @@ fn enqueue(app: &TestApp, kind: &str, max_attempts: i32) -> Uuid {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_recurs_waits_once_and_comes_again_when_it_is_due() {
     let app = TestApp::start();
-    let all = "copy_scrub expire_sessions reconcile sweep_staging";
+    let often = "copy_scrub expire_sessions reconcile sweep_staging";
+    let all = "copy_scrub expire_sessions reconcile sweep_staging verify_trail";
     for _ in 0..2 {
         schedule::enqueue_all(&app.app).await.unwrap();
         schedule::enqueue_due(&app.app).await.unwrap();
@@ -60,7 +61,8 @@ async fn what_recurs_waits_once_and_comes_again_when_it_is_due() {
     let table = [
         (601, "copy_scrub expire_sessions"),
         (300, "copy_scrub expire_sessions sweep_staging"),
-        (6 * 3600, all),
+        (6 * 3600, often),
+        (24 * 3600, all),
     ];
     for (seconds, expected) in table {
         app.advance(TimeDelta::seconds(seconds));

@@ -102,7 +102,10 @@ async fn another_instance_with_a_disk_of_its_own_serves_the_same_files() {
     let other = App::assemble(config, app.database.url.clone(), None, Clock::default(), 2).unwrap();
     assert_eq!(other.store.trouble(), None, "an empty disk is a new one, since no file is at home there");
     let id = text(&file, "id").parse().unwrap();
-    let opened = attachments::open(&other, &Actor::console(), attachments::Name::Id(id)).await.unwrap();
+    let opened =
+        attachments::open(&other, &Actor::console(), attachments::Name::Id(id), |_| Reading::Nothing)
+            .await
+            .unwrap();
     assert_eq!(opened.first, bytes);
 }
 

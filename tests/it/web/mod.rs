@@ -14,6 +14,7 @@ mod downloads;
 mod every_route;
 mod file_lists;
 mod health;
+mod jobs_page;
 mod labels;
 mod limits;
 mod links;
@@ -27,6 +28,7 @@ mod session;
 mod shares;
 mod sites;
 mod tokens;
+mod trail;
 mod tus;
 mod two_factor;
 mod uploads;
@@ -89,6 +91,8 @@ struct Target {
     /// A share link of the file: its id, and what is behind `/s/`.
     share: String,
     share_token: String,
+    /// The job that draws the file.
+    job: String,
 }
 
 impl Target {
@@ -110,6 +114,7 @@ impl Target {
         let upload = Tus::of(by).await.create(&batch, "slip.pdf", UPLOAD).await;
         let upload = upload["/uploads/".len()..].to_owned();
         let (id, stored_name) = (text("id"), text("stored_name"));
+        let job = app.value(&format!("SELECT id FROM jobs WHERE payload->>'attachment' = '{id}'"));
         let living = "SELECT id FROM api_tokens WHERE revoked_at IS NULL LIMIT 1";
         if app.value(living) == "null" {
             let token = [("name", "script"), ("scope", "read"), ("days", "30")];
@@ -131,6 +136,7 @@ impl Target {
             token,
             share,
             share_token,
+            job,
         }
     }
 
@@ -150,6 +156,7 @@ impl Target {
             token: id(),
             share: id(),
             share_token,
+            job: id(),
         }
     }
 
@@ -163,6 +170,7 @@ impl Target {
             ("/uploads/", &self.upload),
             ("/admin/users/", &self.person),
             ("/admin/sites/", &self.site),
+            ("/admin/jobs/", &self.job),
         ];
         let id = ids.iter().find(|(begin, _)| pattern.starts_with(begin)).map_or(&self.batch, |(_, id)| *id);
         pattern

@@ -1,6 +1,8 @@
 //! The admin's pages: a file of handlers per resource. Their tabs are in `view/admin.rs`.
 
+pub mod audit;
 pub mod doctor;
+pub mod jobs;
 pub mod sites;
 pub mod storage;
 pub mod user;

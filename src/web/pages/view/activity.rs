@@ -38,8 +38,6 @@ pub enum Act {
     BatchTrashed,
     BatchRestored,
     FileAdded,
-    FileViewed,
-    FileDownloaded,
     FileTrashed,
     FileRestored,
     FileMissing,
@@ -68,8 +66,7 @@ impl Activity {
             Act::Shared | Act::ShareUsed => "link",
             Act::ShareRefused => "lock",
             Act::ShareEnded => "x",
-            Act::FileViewed => "eye",
-            Act::FileDownloaded | Act::ArchiveTaken => "download",
+            Act::ArchiveTaken => "download",
             Act::FileDescribed => "tag",
         }
     }
@@ -84,8 +81,6 @@ impl Activity {
             Act::BatchTrashed => "moved the batch to the trash",
             Act::BatchRestored => "restored the batch",
             Act::FileAdded => "added",
-            Act::FileViewed => "looked at",
-            Act::FileDownloaded => "downloaded",
             Act::FileTrashed => "moved to the trash",
             Act::FileRestored => "restored",
             Act::FileMissing => "noticed that bytes are missing of",

@@ -12,6 +12,7 @@ use super::format;
 use super::frame::Frame;
 use super::preview::Viewer;
 use super::receipt::Receipt;
+use super::trail::Reader;
 use crate::domain::kind::Kind;
 
 #[derive(Template)]
@@ -29,8 +30,10 @@ pub struct AttachmentPage {
     /// Its neighbours in the order of the batch's page.
     pub previous: Option<FileRef>,
     pub next: Option<FileRef>,
-    /// Who has seen it, newest first.
+    /// What was done to it, newest first.
     pub activity: Vec<Activity>,
+    /// Who saw it, the last one first.
+    pub seen_by: Vec<Reader>,
     /// Kind and note can be changed.
     pub can_describe: bool,
     pub can_delete: bool,

@@ -105,6 +105,11 @@ pub fn date_time(at: impl Moment) -> String {
     at.utc().format("%-d %b %Y, %H:%M UTC").to_string()
 }
 
+/// "2026-05-12 08:57:03 UTC": the whole moment, for papers.
+pub fn exact_time(at: impl Moment) -> String {
+    at.utc().format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 /// A file's name as it may stand on a page: without control characters and without the invisible ones that reverse
 /// the reading order, with which `photo_gpj.exe` can pose as a picture.
 pub fn shown_name(name: &str) -> String {

@@ -17,6 +17,8 @@
 //! | [`api`] | the description of the JSON API |
 //! | [`two_factor`] | the code from an app |
 //! | [`doctor`] | what the doctor found |
+//! | [`trail`] | the audit trail, a batch's history, who saw a file |
+//! | [`jobs`] | background work |
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
 //! | [`labels`] | printable labels |
@@ -37,6 +39,7 @@ pub mod files;
 pub mod form;
 pub mod format;
 pub mod frame;
+pub mod jobs;
 pub mod labels;
 pub mod people;
 pub mod preview;
@@ -46,5 +49,6 @@ pub mod shares;
 pub mod sites;
 pub mod storage;
 pub mod tokens;
+pub mod trail;
 pub mod trash;
 pub mod two_factor;

@@ -1,0 +1,12 @@
+DROP INDEX jobs_dead;
+DROP INDEX jobs_failed;
+DROP TABLE schedule_runs;
+DROP INDEX audit_events_subject;
+DROP INDEX audit_events_nameless;
+DROP INDEX audit_events_address;
+DROP INDEX audit_events_action;
+DROP INDEX audit_events_at;
+DROP INDEX audit_events_views;
+DROP INDEX audit_events_text;
+DROP INDEX audit_events_changes_of_attachment;
+DROP INDEX audit_events_changes_of_batch;
