@@ -77,6 +77,7 @@ tables!(
     two_factors,
     recovery_codes,
     jobs,
+    usage_ledger,
     audit_seals,
     audit_events,
 );

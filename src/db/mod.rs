@@ -11,6 +11,7 @@ pub mod bulk;
 pub mod dump;
 pub mod embedded;
 pub mod jobs;
+pub mod ledger;
 pub mod migrate;
 pub mod password_links;
 pub mod people;

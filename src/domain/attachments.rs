@@ -87,6 +87,7 @@ pub enum Name {
 /// The row of a file, its opened bytes, and the first of them.
 pub struct Opened {
     pub row: AttachmentRow,
+    pub site_id: Uuid,
     pub file: File,
     /// Up to [`FIRST_BYTES`], read in the same breath: small files are answered without another look at the
     /// disk.
@@ -109,9 +110,11 @@ pub async fn open(app: &Arc<App>, actor: &Actor, name: Name) -> Result<Opened> {
             Name::Id(id) => db::attachments::locate(conn, id)?,
             Name::Stored(name) => db::attachments::locate_by_stored_name(conn, &name)?,
         };
-        to_hand_out(&actor, located.ok_or(Error::NotFound)?)
+        let located = located.ok_or(Error::NotFound)?;
+        let site_id = located.site_id;
+        Ok((to_hand_out(&actor, located)?, site_id))
     };
-    app.db.run_then(look_up, move |row| read_first(&store, row)).await
+    app.db.run_then(look_up, move |(row, site_id)| read_first(&store, row, site_id)).await
 }
 
 /// The row of a file whose bytes, or what was made of them, the actor may have.
@@ -125,9 +128,11 @@ pub(super) async fn open_in_batch(app: &Arc<App>, batch_id: Uuid, id: Uuid) -> R
     let store = Arc::clone(&app.store);
     let look_up = move |conn: &mut PgConnection| {
         let located = db::attachments::locate(conn, id)?;
-        readable_row(located.filter(|located| located.row.batch_id == batch_id).ok_or(Error::NotFound)?)
+        let located = located.filter(|located| located.row.batch_id == batch_id).ok_or(Error::NotFound)?;
+        let site_id = located.site_id;
+        Ok((readable_row(located)?, site_id))
     };
-    app.db.run_then(look_up, move |row| read_first(&store, row)).await
+    app.db.run_then(look_up, move |(row, site_id)| read_first(&store, row, site_id)).await
 }
 
 /// The row of a file that is not in the trash and whose bytes are thought to be whole.
@@ -139,7 +144,7 @@ fn readable_row(located: Located) -> Result<AttachmentRow> {
     Ok(located.row)
 }
 
-fn read_first(store: &LocalStore, row: AttachmentRow) -> Result<Opened> {
+fn read_first(store: &LocalStore, row: AttachmentRow, site_id: Uuid) -> Result<Opened> {
     let opened = store.open_published(&row.stored_name).map_err(|error| {
         tracing::error!(%error, attachment = %row.id, "a file cannot be read");
         Error::from(Refusal::StorageUnavailable { reason: "The storage cannot be read right now.".into() })
@@ -148,7 +153,7 @@ fn read_first(store: &LocalStore, row: AttachmentRow) -> Result<Opened> {
     let mut first = vec![0; size.min(FIRST_BYTES) as usize];
     match opened {
         Some((file, found)) if found == size && file.read_exact_at(&mut first, 0).is_ok() => {
-            Ok(Opened { row, file, first })
+            Ok(Opened { row, site_id, file, first })
         }
         other => {
             let found = other.map(|(_, size)| size);

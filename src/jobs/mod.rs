@@ -17,7 +17,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::{maintenance, previews, uploads},
+    domain::{maintenance, previews, tally, uploads},
     error::{Error, Result},
 };
 
@@ -35,6 +35,8 @@ pub enum Job {
     SweepStaging,
     /// Compares the store with the database.
     Reconcile,
+    /// Sums up the ledger.
+    FoldUsage,
     /// Draws a file and reads its text.
     MakePreviews { attachment: Uuid },
 }
@@ -46,6 +48,7 @@ impl Job {
             Self::ExpireSessions => "expire_sessions",
             Self::SweepStaging => "sweep_staging",
             Self::Reconcile => "reconcile",
+            Self::FoldUsage => "fold_usage",
             Self::MakePreviews { .. } => "make_previews",
         }
     }
@@ -66,6 +69,7 @@ impl Job {
                 let report = maintenance::reconcile(app).await?;
                 tracing::info!(?report, "store and database compared");
             }
+            Self::FoldUsage => tally::fold(app).await?,
             Self::MakePreviews { attachment } => previews::make(app, attachment).await?,
         }
         Ok(())

@@ -14,7 +14,7 @@ use crate::{
         self,
         jobs::{JobRow, Kinds},
     },
-    domain::audit,
+    domain::{audit, tally},
     error::{Error, Result},
 };
 
@@ -31,6 +31,8 @@ const LANES: &[Kinds] =
     &[Kinds::AllBut(DRAWING), Kinds::AllBut(DRAWING), Kinds::Only(DRAWING), Kinds::Only(DRAWING)];
 /// How often the schedule is looked at.
 const SCHEDULE: Duration = Duration::from_secs(15);
+/// How often the ledger learns what was handed out.
+const TALLY: Duration = Duration::from_secs(2);
 /// How often fresh events are sealed.
 const SEAL: Duration = Duration::from_secs(1);
 /// The pause before the second attempt; it doubles with each.
@@ -49,7 +51,8 @@ impl Worker {
         let work = LANES.iter().map(|&kinds| tokio::spawn(work(Arc::clone(app), kinds, stopped.clone())));
         let schedule = tokio::spawn(keep_schedule(Arc::clone(app), stopped.clone()));
         let sealing = tokio::spawn(keep_sealing(Arc::clone(app), stopped.clone()));
-        let loops = work.chain([schedule, sealing]).collect();
+        let tally = tokio::spawn(keep_tally(Arc::clone(app), stopped.clone()));
+        let loops = work.chain([schedule, sealing, tally]).collect();
         Self { stop, loops }
     }
 
@@ -84,6 +87,20 @@ async fn keep_sealing(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             tracing::error!(error = ?error, "events could not be sealed");
         }
         wait(SEAL, &mut stopped).await;
+    }
+}
+
+/// Once more at the end: the server hands nothing out any more when the worker is stopped.
+async fn keep_tally(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let is_last = *stopped.borrow();
+        if let Err(error) = tally::flush(&app).await {
+            tracing::error!(error = ?error, "what was handed out could not be written down yet");
+        }
+        if is_last {
+            return;
+        }
+        wait(TALLY, &mut stopped).await;
     }
 }
 

@@ -3,13 +3,18 @@
 use actix_files::HttpRange;
 use actix_web::{
     HttpRequest, HttpResponse,
+    http::Method,
     http::header::{self, ContentType, ETag, EntityTag, Header, HttpDate, IfMatch, IfNoneMatch, IfRange},
     web,
 };
 
 use super::{body::FileBody, disposition};
 use crate::{
-    domain::attachments::{self, AttachmentRow, Name, Opened},
+    app::App,
+    domain::{
+        attachments::{self, AttachmentRow, Name, Opened},
+        tally::Way,
+    },
     web::{
         api::types::ErrorBody,
         error::WebResult,
@@ -24,7 +29,7 @@ pub(super) const FILE_POLICY: &str = "sandbox; default-src 'none'; style-src 'un
 /// `GET /attachments/{id}/download`
 pub async fn original(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     let opened = attachments::open(&app, &by.actor, Name::Id(extract::id(&path)?)).await?;
-    Ok(answer(&req, opened, "attachment"))
+    Ok(answer(&app, &req, opened, Way::Taken))
 }
 
 /// The bytes of a file
@@ -54,12 +59,17 @@ pub async fn by_stored_name(
     path: web::Path<String>,
 ) -> WebResult {
     let opened = attachments::open(&app, &by.actor, Name::Stored(path.into_inner())).await?;
-    Ok(answer(&req, opened, "attachment"))
+    Ok(answer(&app, &req, opened, Way::Taken))
 }
 
-/// An opened file, whole or in part; `kind` is `attachment`, or `inline` for what is shown in place.
-pub fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
-    let Opened { row, file, first } = opened;
+/// An opened file, whole or in part. What the answer carries is counted here, so that it is never forgotten: the bytes
+/// that it is about to send, whether or not the client stays for all of them.
+pub fn answer(app: &App, req: &HttpRequest, opened: Opened, way: Way) -> HttpResponse {
+    let Opened { row, site_id, file, first } = opened;
+    let kind = match way {
+        Way::Taken => "attachment",
+        Way::Shown => "inline",
+    };
     let size = row.size_bytes as u64;
     let etag = EntityTag::new_strong(hex::encode(&row.sha256));
     let modified = HttpDate::from(std::time::SystemTime::from(row.uploaded_at));
@@ -74,7 +84,18 @@ pub fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
         .insert_header((header::CONTENT_DISPOSITION, disposition::value(kind, &row.original_name)))
         .insert_header((header::CONTENT_TYPE, row.content_type.as_str()));
 
-    match evaluate(req, &etag, modified, size) {
+    let wanted = evaluate(req, &etag, modified, size);
+    let carried = match wanted {
+        Wanted::Whole => Some((0, size)),
+        Wanted::Part { start, length } => Some((start, length)),
+        Wanted::Nothing | Wanted::Refused | Wanted::Unsatisfiable => None,
+    };
+    if let Some((start, length)) = carried
+        && *req.method() != Method::HEAD
+    {
+        app.tally.hand_out(app.clock.now(), way, site_id, &row.content_type, start, length);
+    }
+    match wanted {
         Wanted::Nothing => response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish(),
         Wanted::Refused => bare(&row, actix_web::http::StatusCode::PRECONDITION_FAILED).finish(),
         Wanted::Unsatisfiable => bare(&row, actix_web::http::StatusCode::RANGE_NOT_SATISFIABLE)

@@ -12,7 +12,10 @@ use super::{
     download::{self, FILE_POLICY},
 };
 use crate::{
-    domain::previews::{self, Found, Opened, Preview, Shown, THUMBNAILS},
+    domain::{
+        previews::{self, Found, Opened, Preview, Shown, THUMBNAILS},
+        tally::Way,
+    },
     error::Error,
     web::{
         error::WebResult,
@@ -26,7 +29,7 @@ const RETRY_AFTER: u32 = 1;
 /// `GET /attachments/{id}/preview`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     Ok(match previews::show(&app, &by.actor, extract::id(&path)?).await? {
-        Shown::Document(opened) => download::answer(&req, *opened, "inline"),
+        Shown::Document(opened) => download::answer(&app, &req, *opened, Way::Shown),
         Shown::Picture(found) => answer(&req, found, Preview::Large),
     })
 }

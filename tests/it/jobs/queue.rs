@@ -47,7 +47,7 @@ fn enqueue(app: &TestApp, kind: &str, max_attempts: i32) -> Uuid {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_recurs_waits_once_and_comes_again_when_it_is_due() {
     let app = TestApp::start();
-    let all = "expire_sessions reconcile sweep_staging";
+    let all = "expire_sessions fold_usage reconcile sweep_staging";
     for _ in 0..2 {
         schedule::enqueue_all(&app.app).await.unwrap();
         schedule::enqueue_due(&app.app).await.unwrap();
@@ -57,7 +57,11 @@ async fn what_recurs_waits_once_and_comes_again_when_it_is_due() {
     schedule::enqueue_due(&app.app).await.unwrap();
     assert_eq!(app.value(WAITING), "null", "nothing is due again yet");
     let mut connection = app.database.connect();
-    let table = [(601, "expire_sessions"), (300, "expire_sessions sweep_staging"), (6 * 3600, all)];
+    let table = [
+        (601, "expire_sessions fold_usage"),
+        (300, "expire_sessions fold_usage sweep_staging"),
+        (6 * 3600, all),
+    ];
     for (seconds, expected) in table {
         app.advance(TimeDelta::seconds(seconds));
         schedule::enqueue_due(&app.app).await.unwrap();
