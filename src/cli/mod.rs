@@ -11,6 +11,7 @@ mod migrate;
 mod render;
 mod restore;
 mod serve;
+mod stats;
 mod user;
 
 use std::{process::ExitCode, sync::Arc};
@@ -50,6 +51,8 @@ enum Command {
     Backup(backup::Args),
     /// Bring a backup back into an empty place.
     Restore(restore::Args),
+    /// What there is, how it grows and what it costs: the figures of the admin's overview.
+    Stats(stats::Args),
     /// Fill an empty store with batches, photos and people to look at.
     Demo(demo::Args),
     /// Add synthetic batches and small files, for measuring.
@@ -98,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<Finding> {
         Command::Audit(command) => audit::run(config, command),
         Command::Backup(args) => backup::run(config, args),
         Command::Restore(args) => restore::run(&config, &args),
+        Command::Stats(args) => stats::run(config, &args),
         Command::Demo(args) => demo::run(config, &args),
         Command::BenchData(args) => bench_data::run(config, &args),
     }

@@ -228,6 +228,8 @@ mod tests {
             assert_eq!(field.text(&prices), (nth + 1).to_string(), "{}", field.name);
             assert!(field.set(&mut prices, "x").is_err());
         }
+        let list: Vec<String> = [R2, S3].map(|fields| fields[0].text(&Prices::default())).into();
+        assert_eq!(list, ["0.015", "0.023"]);
         LOCAL[0].set(&mut prices, " ").unwrap();
         assert_eq!(prices.local_gb_month, None);
     }

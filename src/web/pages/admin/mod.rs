@@ -1,26 +1,21 @@
 //! The admin's pages: a file of handlers per resource. Their tabs are in `view/admin.rs`.
 
+pub mod prices;
 pub mod sites;
+pub mod stats;
 pub mod user;
 pub mod users;
 
 use actix_web::{HttpRequest, http::StatusCode};
 
 use super::{
-    frame, see_other,
+    frame,
     view::frame::{Frame, Place},
 };
 use crate::{
-    domain::access::{Action, Resource, authorize},
     error::{Error, FieldError, Result},
-    web::{error::WebResult, extract::CurrentUser},
+    web::extract::CurrentUser,
 };
-
-/// `GET /admin`: leads to the first of the pages.
-pub async fn home(by: CurrentUser) -> WebResult {
-    authorize(&by.actor, Action::Administer, Resource::System)?;
-    Ok(see_other("/admin/users"))
-}
 
 /// The frame of an admin page.
 fn admin_frame(req: &HttpRequest, by: &CurrentUser, title: impl Into<String>) -> Frame {

@@ -10,6 +10,7 @@
 //! | [`auth`] | sign in, first start, the link to choose a password |
 //! | [`account`] | one's own account |
 //! | [`admin`], [`people`], [`sites`] | the admin's pages: their tabs, people, sites |
+//! | [`stats`] | the admin's overview, with [`chart`]; prices |
 //! | [`batches`] | the list, one batch, the form for a new or changed batch |
 //! | [`attachments`] | the viewer of one file |
 //! | [`shares`] | share links, for those who make and those who get them |
@@ -28,6 +29,7 @@ pub mod api;
 pub mod attachments;
 pub mod auth;
 pub mod batches;
+pub mod chart;
 pub mod device;
 pub mod error;
 pub mod file;
@@ -42,6 +44,7 @@ pub mod receipt;
 pub mod search;
 pub mod shares;
 pub mod sites;
+pub mod stats;
 pub mod tokens;
 pub mod trash;
 pub mod two_factor;
