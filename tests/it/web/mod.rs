@@ -25,6 +25,7 @@ mod scanning;
 mod session;
 mod shares;
 mod sites;
+mod stats;
 mod tokens;
 mod tus;
 mod two_factor;
