@@ -6,7 +6,7 @@ pub mod tables;
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use diesel::PgConnection;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -141,7 +141,7 @@ pub async fn show(app: &App, actor: &Actor, asked: Asked) -> Result<Stats> {
     let ever = Flows::of(sums.iter().map(|sum| (sum.op, sum.files, sum.bytes)));
     let begins = asked.step.begins(now.date_naive());
     Ok(Stats {
-        at: now,
+        at: now.trunc_subsecs(0),
         step: asked.step,
         site: asked.site,
         stored: ever.living(),
