@@ -235,5 +235,6 @@ async fn a_store_for_measuring_is_in_the_ledger() {
     assert_eq!(stats["stored"]["files"], 1010);
     assert_eq!(stats["largest_batches"].as_array().unwrap().len(), 10);
     app.advance(TimeDelta::days(40));
+    let admin = app.stranger().sign_in("ada").await;
     assert_eq!(figures(&admin, "?step=day").await["basis"]["growth"], 0, "nothing came in the last month");
 }
