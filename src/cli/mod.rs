@@ -14,6 +14,7 @@ mod move_storage;
 mod render;
 mod restore;
 mod serve;
+mod stats;
 mod sync;
 mod user;
 mod verify;
@@ -59,6 +60,8 @@ enum Command {
     Restore(restore::Args),
     /// Take over the files of an older system.
     Import(import::Args),
+    /// What there is, how it grows and what it costs: the figures of the admin's overview.
+    Stats(stats::Args),
     /// Fill an empty store with batches, photos and people to look at.
     Demo(demo::Args),
     /// Read copies again and check their SHA-256.
@@ -116,6 +119,7 @@ fn run(command: Command) -> anyhow::Result<Finding> {
         Command::Backup(args) => backup::run(config, args),
         Command::Restore(args) => restore::run(&config, &args),
         Command::Import(args) => import::run(config, args),
+        Command::Stats(args) => stats::run(config, &args),
         Command::Demo(args) => demo::run(config, &args),
         Command::Verify(args) => verify::run(config, args),
         Command::Sync(args) => sync::run(config, &args),

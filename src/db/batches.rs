@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     attachments::AttachmentRow,
+    ledger::{self, Op, Part},
     schema::{batches, users},
 };
 use crate::error::Result;
@@ -118,6 +119,7 @@ pub fn set_status(conn: &mut PgConnection, id: Uuid, status: &str, at: DateTime<
     Ok(())
 }
 
+/// Moves a batch that is not there yet to or from the trash, with the files it shows.
 pub fn set_trashed(
     conn: &mut PgConnection,
     id: Uuid,
@@ -132,51 +134,50 @@ pub fn set_trashed(
             batches::last_activity_at.eq(at),
         ))
         .execute(conn)?;
-    Ok(())
+    ledger::record_batch(conn, at, if trashed.is_some() { Op::Trash } else { Op::Restore }, id)
 }
 
-/// What a file's coming or going does to its batch.
-#[derive(Clone, Copy, Debug)]
+/// What files' coming or going does to their batch, and to the ledger.
+#[derive(Clone, Debug)]
 pub struct Change {
     files: i64,
     pictures: i64,
     bytes: i64,
+    parts: Vec<Part>,
 }
 
 impl Change {
     pub fn added(file: &AttachmentRow) -> Self {
-        Self::times(file, 1)
+        Self::added_all(std::slice::from_ref(file))
     }
 
     pub fn removed(file: &AttachmentRow) -> Self {
-        Self::times(file, -1)
+        Self::removed_all(std::slice::from_ref(file))
     }
 
     pub fn added_all(files: &[AttachmentRow]) -> Self {
-        Self::sum(files.iter().map(Self::added))
+        Self::times(files, 1)
     }
 
     pub fn removed_all(files: &[AttachmentRow]) -> Self {
-        Self::sum(files.iter().map(Self::removed))
+        Self::times(files, -1)
     }
 
-    fn sum(changes: impl Iterator<Item = Self>) -> Self {
-        changes.fold(Self { files: 0, pictures: 0, bytes: 0 }, |sum, change| Self {
-            files: sum.files + change.files,
-            pictures: sum.pictures + change.pictures,
-            bytes: sum.bytes + change.bytes,
-        })
-    }
-
-    fn times(file: &AttachmentRow, sign: i64) -> Self {
-        let is_picture = file.content_type.starts_with("image/");
-        Self { files: sign, pictures: sign * i64::from(is_picture), bytes: sign * file.size_bytes }
+    fn times(files: &[AttachmentRow], sign: i64) -> Self {
+        let pictures = files.iter().filter(|file| file.content_type.starts_with("image/")).count();
+        let bytes: i64 = files.iter().map(|file| file.size_bytes).sum();
+        Self {
+            files: sign * files.len() as i64,
+            pictures: sign * pictures as i64,
+            bytes: sign * bytes,
+            parts: ledger::parts(files),
+        }
     }
 }
 
 /// Counts a new file into a batch that is open and not in the trash; `false` when it is not.
 pub fn count_into_open(conn: &mut PgConnection, id: Uuid, change: Change, at: DateTime<Utc>) -> Result<bool> {
-    let counted = diesel::update(batches::table.find(id))
+    let site: Option<Uuid> = diesel::update(batches::table.find(id))
         .filter(batches::status.eq("open"))
         .filter(batches::trashed_at.is_null())
         .set((
@@ -185,18 +186,25 @@ pub fn count_into_open(conn: &mut PgConnection, id: Uuid, change: Change, at: Da
             batches::bytes_total.eq(batches::bytes_total + change.bytes),
             batches::last_activity_at.eq(at),
         ))
-        .execute(conn)?;
-    Ok(counted > 0)
+        .returning(batches::site_id)
+        .get_result(conn)
+        .optional()?;
+    let Some(site) = site else { return Ok(false) };
+    ledger::record(conn, at, Op::Upload, site, &change.parts)?;
+    Ok(true)
 }
 
+/// Counts files out of their batch and into the trash, or back.
 pub fn count(conn: &mut PgConnection, id: Uuid, change: Change, at: DateTime<Utc>) -> Result<()> {
-    diesel::update(batches::table.find(id))
+    let site: Uuid = diesel::update(batches::table.find(id))
         .set((
             batches::files_count.eq(batches::files_count + change.files),
             batches::pictures_count.eq(batches::pictures_count + change.pictures),
             batches::bytes_total.eq(batches::bytes_total + change.bytes),
             batches::last_activity_at.eq(at),
         ))
-        .execute(conn)?;
-    Ok(())
+        .returning(batches::site_id)
+        .get_result(conn)?;
+    let op = if change.files < 0 { Op::Trash } else { Op::Restore };
+    ledger::record(conn, at, op, site, &change.parts)
 }

@@ -1,11 +1,14 @@
 //! Many rows at once, by COPY.
 
-use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{copy_from, prelude::*, sql_query};
 use uuid::Uuid;
 
 use super::{
     attachments::AttachmentRow,
+    ledger::{self, Op},
     schema::{attachment_copies, attachments, batches},
 };
 use crate::error::Result;
@@ -47,7 +50,7 @@ struct CopyCopy {
     updated_at: DateTime<Utc>,
 }
 
-/// Adds batches with their files, whose local copies are present.
+/// Adds batches with their files, whose local copies are present, and writes them into the ledger.
 pub fn copy(
     conn: &mut PgConnection,
     rows: Vec<BatchCopy>,
@@ -67,6 +70,17 @@ pub fn copy(
     copy_from(batches::table).from_insertable(&rows).execute(conn)?;
     copy_from(attachments::table).from_insertable(&files).execute(conn)?;
     copy_from(attachment_copies::table).from_insertable(&copies).execute(conn)?;
+    let sites: HashMap<Uuid, Uuid> = rows.iter().map(|batch| (batch.id, batch.site_id)).collect();
+    let mut days: BTreeMap<(NaiveDate, Uuid), Vec<&AttachmentRow>> = BTreeMap::new();
+    for file in &files {
+        if let Some(&site) = sites.get(&file.batch_id) {
+            days.entry((file.uploaded_at.date_naive(), site)).or_default().push(file);
+        }
+    }
+    for ((_, site), files) in days {
+        let at = files.first().map_or(at, |file| file.uploaded_at);
+        ledger::record(conn, at, Op::Upload, site, &ledger::parts(files))?;
+    }
     Ok(())
 }
 

@@ -78,6 +78,7 @@ tables!(
     recovery_codes,
     jobs,
     schedule_runs,
+    usage_ledger,
     audit_seals,
     audit_events,
 );

@@ -18,6 +18,7 @@ pub mod facts;
 pub mod imports;
 pub mod job_list;
 pub mod jobs;
+pub mod ledger;
 pub mod migrate;
 pub mod password_links;
 pub mod people;

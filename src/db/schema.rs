@@ -253,6 +253,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_ledger (id) {
+        id -> Uuid,
+        day -> Date,
+        op -> Text,
+        site -> Uuid,
+        content_type -> Text,
+        uploader -> Nullable<Uuid>,
+        files -> Int8,
+        bytes -> Int8,
+        is_sum -> Bool,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         username -> Text,
@@ -311,5 +325,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     sites,
     uploads,
     two_factors,
+    usage_ledger,
     users,
 );

@@ -18,6 +18,7 @@ use super::{
     attachments,
     audit::{self, Subject},
     batches::{cut_to_page, not_in_trash, visible},
+    csv::{cell, one_line},
     files,
 };
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
         self,
         attachments::Found,
         batch_files::{By, Filter, Order},
+        ledger::{self, Op, Part},
     },
     error::{Error, Result},
 };
@@ -77,7 +79,7 @@ pub async fn open(
     purpose: Purpose,
 ) -> Result<Archive> {
     let (by, ids) = (actor.clone(), chosen.clone());
-    let number = app
+    let (number, site) = app
         .db
         .run(move |conn| {
             let batch = visible(conn, &by, Action::See, batch)?;
@@ -85,7 +87,7 @@ pub async fn open(
             if ids.is_some_and(|ids| ids.is_empty()) {
                 return Err(files::none_named());
             }
-            Ok(batch.number)
+            Ok((batch.number, batch.site_id))
         })
         .await?;
     let is_chosen = chosen.is_some();
@@ -109,6 +111,7 @@ pub async fn open(
     if is_chosen && contents.is_empty() {
         return Err(Error::NotFound);
     }
+    let parts = std::mem::take(&mut contents.parts);
     let archive = contents.finish(&number, app.clock.now());
     if purpose == Purpose::Take {
         let bytes: u64 = archive.files.iter().map(|file| file.size).sum();
@@ -116,6 +119,7 @@ pub async fn open(
         let (actor, at) = (actor.clone(), archive.made_at);
         app.db
             .transaction(move |conn| {
+                ledger::record(conn, at, Op::Download, site, &parts)?;
                 audit::record(conn, at, &actor, "batch.archive", Subject::Batch(batch), details)
             })
             .await?;
@@ -126,6 +130,8 @@ pub async fn open(
 /// An archive while its rows are read.
 struct Contents {
     names: Names,
+    /// For the ledger.
+    parts: Vec<Part>,
     files: Vec<Entry>,
     manifest: String,
     left_out: String,
@@ -139,6 +145,7 @@ impl Contents {
         names.give(LEFT_OUT);
         Self {
             names,
+            parts: Vec::new(),
             files: Vec::new(),
             manifest: "name,size,sha256,uploaded_by,uploaded_at\r\n".to_owned(),
             left_out: String::new(),
@@ -156,6 +163,7 @@ impl Contents {
             let _ = write!(self.left_out, "{} ({})\r\n", one_line(&row.original_name), row.state);
             return;
         }
+        ledger::add(&mut self.parts, &row);
         let name = self.names.give(&row.original_name);
         let _ = write!(
             self.manifest,
@@ -181,18 +189,6 @@ impl Contents {
     }
 }
 
-/// A cell of a CSV file (RFC 4180). A spreadsheet takes a cell that begins like a formula for one: it gets an
-/// apostrophe in front (OWASP, CSV injection).
-fn cell(text: &str) -> String {
-    let text = one_line(text);
-    let text = if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text };
-    if text.contains(['"', ',']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().filter(|&c| c == '\t' || !c.is_control()).collect()
-}
-
 /// Opens the bytes of a file in an archive. Blocks.
 ///
 /// # Errors
@@ -202,30 +198,4 @@ pub async fn open_entry(app: &Arc<App>, entry: &Entry) -> Result<File> {
     opened.map(|opened| opened.file).inspect_err(|error| {
         tracing::error!(attachment = %entry.id, ?error, "an archive breaks off");
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_text_to_a_spreadsheet() {
-        let table = [
-            ("slip.pdf", "slip.pdf"),
-            ("a,b \"c\".pdf", "\"a,b \"\"c\"\".pdf\""),
-            ("=1+1.pdf", "'=1+1.pdf"),
-            ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""),
-            ("+1.pdf", "'+1.pdf"),
-            ("-1.pdf", "'-1.pdf"),
-            ("@SUM.pdf", "'@SUM.pdf"),
-            ("\tx.pdf", "'\tx.pdf"),
-            ("\r=x.pdf", "'=x.pdf"),
-            ("a\r\nb.pdf", "ab.pdf"),
-            ("2=3.pdf", "2=3.pdf"),
-            ("", ""),
-        ];
-        for (text, expected) in table {
-            assert_eq!(cell(text), expected, "{text:?}");
-        }
-    }
 }

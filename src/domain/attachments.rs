@@ -100,6 +100,7 @@ pub enum Name {
 /// The row of a file, its opened bytes, and the first of them.
 pub struct Opened {
     pub row: AttachmentRow,
+    pub site_id: Uuid,
     pub file: File,
     /// Up to [`FIRST_BYTES`], read in the same breath: small files are answered without another look at the
     /// disk.
@@ -129,7 +130,10 @@ pub async fn open(
 pub enum Taken {
     Bytes(Box<Opened>),
     /// The address where the bucket hands it out itself, for this request only.
-    Address(String),
+    Address {
+        url: String,
+        found: Box<Readable>,
+    },
 }
 
 /// The same where the bucket may hand the file out itself: in `redirect` mode, and only what is not at home on local
@@ -147,30 +151,30 @@ pub async fn take(
     if app.config.cloud.as_ref().is_none_or(|cloud| cloud.download_mode != DownloadMode::Redirect) {
         return open(app, actor, name, reading).await.map(|opened| Taken::Bytes(Box::new(opened)));
     }
-    let (row, local) = app.db.run(look_up(app, actor, name, reading)).await?;
-    if local.as_deref() != Some("present")
-        && let Some(url) = copies::signed_url(app, &row, &disposition(&row)).await?
+    let found = app.db.run(look_up(app, actor, name, reading)).await?;
+    if found.local.as_deref() != Some("present")
+        && let Some(url) = copies::signed_url(app, &found.row, &disposition(&found.row)).await?
     {
-        return Ok(Taken::Address(url));
+        return Ok(Taken::Address { url, found: Box::new(found) });
     }
-    open_row(app, row, local).await.map(|opened| Taken::Bytes(Box::new(opened)))
+    open_readable(app, found).await.map(|opened| Taken::Bytes(Box::new(opened)))
 }
 
 /// Opens a file of a batch for somebody whom a share link lets in: [`super::shares`] has decided that.
 pub(super) async fn open_in_batch(app: &Arc<App>, batch_id: Uuid, id: Uuid) -> Result<Opened> {
     let look_up = move |conn: &mut PgConnection| {
         let located = db::attachments::locate(conn, id)?;
-        readable_row(located.filter(|located| located.row.batch_id == batch_id).ok_or(Error::NotFound)?)
+        readable(located.filter(|located| located.row.batch_id == batch_id).ok_or(Error::NotFound)?)
     };
     open_found(app, look_up).await
 }
 
 async fn open_found<F>(app: &Arc<App>, look_up: F) -> Result<Opened>
 where
-    F: FnOnce(&mut PgConnection) -> Result<(AttachmentRow, Option<String>)> + Send + 'static,
+    F: FnOnce(&mut PgConnection) -> Result<Readable> + Send + 'static,
 {
     let store = Arc::clone(&app.store);
-    let read = move |(row, local)| Ok(read_first(&store, row, local));
+    let read = move |found| Ok(read_first(&store, found));
     match app.db.run_then(look_up, read).await? {
         Ok(opened) => Ok(opened),
         Err(unserved) => fall_back(app, *unserved).await,
@@ -179,16 +183,15 @@ where
 
 /// Opens a file that an archive lists: that was decided when the list was made.
 pub(super) async fn open_listed(app: &Arc<App>, id: Uuid) -> Result<Opened> {
-    let look_up = move |conn: &mut PgConnection| {
-        readable_row(db::attachments::locate(conn, id)?.ok_or(Error::NotFound)?)
-    };
+    let look_up =
+        move |conn: &mut PgConnection| readable(db::attachments::locate(conn, id)?.ok_or(Error::NotFound)?);
     open_found(app, look_up).await
 }
 
-/// Opens a file for a job.
-pub(super) async fn open_row(app: &Arc<App>, row: AttachmentRow, local: Option<String>) -> Result<Opened> {
+/// Opens a file that was found before.
+pub(super) async fn open_readable(app: &Arc<App>, found: Readable) -> Result<Opened> {
     let store = Arc::clone(&app.store);
-    match blocking::run(move || Ok(read_first(&store, row, local))).await? {
+    match blocking::run(move || Ok(read_first(&store, found))).await? {
         Ok(opened) => Ok(opened),
         Err(unserved) => fall_back(app, *unserved).await,
     }
@@ -196,12 +199,12 @@ pub(super) async fn open_row(app: &Arc<App>, row: AttachmentRow, local: Option<S
 
 /// The copy in the bucket serves where the local one does not.
 async fn fall_back(app: &Arc<App>, unserved: Unserved) -> Result<Opened> {
-    let Unserved { row, local, error } = unserved;
-    match copies::fetch(app, &row, local.as_deref()).await {
-        Ok(Some(Fetched { file })) => blocking::run(move || read_fetched(file, row)).await,
+    let Unserved { found, error } = unserved;
+    match copies::fetch(app, &found.row, found.local.as_deref()).await {
+        Ok(Some(Fetched { file })) => blocking::run(move || read_fetched(file, found)).await,
         Ok(None) => Err(error),
         Err(cause) => {
-            tracing::error!(error = ?cause, attachment = %row.id, "a file cannot be read from the bucket");
+            tracing::error!(error = ?cause, attachment = %found.row.id, "a file cannot be read from the bucket");
             Err(Error::Unavailable {
                 message: "The cloud storage that holds this file does not answer. Try again in a moment."
                     .into(),
@@ -211,88 +214,94 @@ async fn fall_back(app: &Arc<App>, unserved: Unserved) -> Result<Opened> {
     }
 }
 
-/// A readable file and the state of its local copy; what it is read for goes on record.
+/// A readable file; what it is read for goes on record.
 fn look_up(
     app: &App,
     actor: &Actor,
     name: Name,
     reading: impl FnOnce(&AttachmentRow) -> Reading + Send + 'static,
-) -> impl FnOnce(&mut PgConnection) -> Result<(AttachmentRow, Option<String>)> + Send + 'static {
+) -> impl FnOnce(&mut PgConnection) -> Result<Readable> + Send + 'static {
     let (actor, now) = (actor.clone(), app.clock.now());
     move |conn| {
         let located = match name {
             Name::Id(id) => db::attachments::locate(conn, id)?,
             Name::Stored(name) => db::attachments::locate_by_stored_name(conn, &name)?,
         };
-        let (row, local) = to_hand_out(&actor, located.ok_or(Error::NotFound)?)?;
-        reads::note(conn, now, &actor, reading(&row), &row);
-        Ok((row, local))
+        let found = to_hand_out(&actor, located.ok_or(Error::NotFound)?)?;
+        reads::note(conn, now, &actor, reading(&found.row), &found.row);
+        Ok(found)
     }
 }
 
-/// The row of a file whose bytes, or what was made of them, the actor may have, and the state of its local copy.
-pub(super) fn to_hand_out(actor: &Actor, located: Located) -> Result<(AttachmentRow, Option<String>)> {
-    authorize(actor, Action::See, Resource::Site(located.site_id))?;
-    readable_row(located)
+/// A file that is not in the trash and whose bytes are thought to be whole somewhere.
+pub struct Readable {
+    pub row: AttachmentRow,
+    pub site_id: Uuid,
+    /// The state of its local copy, if there should be one.
+    local: Option<String>,
 }
 
-/// The row of a file that is not in the trash and whose bytes are thought to be whole somewhere.
-fn readable_row(located: Located) -> Result<(AttachmentRow, Option<String>)> {
+impl From<Located> for Readable {
+    fn from(located: Located) -> Self {
+        Self { row: located.row, site_id: located.site_id, local: located.local }
+    }
+}
+
+/// A file whose bytes, or what was made of them, the actor may have.
+pub(super) fn to_hand_out(actor: &Actor, located: Located) -> Result<Readable> {
+    authorize(actor, Action::See, Resource::Site(located.site_id))?;
+    readable(located)
+}
+
+fn readable(located: Located) -> Result<Readable> {
     if !LIVING.contains(&located.row.state.as_str()) || located.batch_trashed_at.is_some() {
         return Err(Error::NotFound);
     }
-    readable(&located.row.state)?;
-    Ok((located.row, located.local))
+    is_readable(&located.row.state)?;
+    Ok(located.into())
 }
 
 /// A file whose local copy does not serve, and why.
 struct Unserved {
-    row: AttachmentRow,
-    local: Option<String>,
+    found: Readable,
     error: Error,
 }
 
-fn read_first(
-    store: &LocalStore,
-    row: AttachmentRow,
-    local: Option<String>,
-) -> Result<Opened, Box<Unserved>> {
-    if !matches!(local.as_deref(), Some("present" | "missing")) {
-        return Err(Box::new(Unserved { row, local, error: gone() }));
+fn read_first(store: &LocalStore, found: Readable) -> Result<Opened, Box<Unserved>> {
+    if !matches!(found.local.as_deref(), Some("present" | "missing")) {
+        return Err(Box::new(Unserved { found, error: gone() }));
     }
-    let size = row.size_bytes as u64;
-    let mut first = vec![0; size.min(FIRST_BYTES) as usize];
-    let found = match store.open_published(&row.stored_name) {
-        Ok(Some((file, found))) if found == size && file.read_exact_at(&mut first, 0).is_ok() => {
-            return Ok(Opened { row, file, first });
+    let (id, expected) = (found.row.id, found.row.size_bytes as u64);
+    let mut first = vec![0; expected.min(FIRST_BYTES) as usize];
+    let size = match store.open_published(&found.row.stored_name) {
+        Ok(Some((file, size))) if size == expected && file.read_exact_at(&mut first, 0).is_ok() => {
+            return Ok(Opened { row: found.row, site_id: found.site_id, file, first });
         }
         Ok(other) => other.map(|(_, size)| size),
         Err(error) => {
-            tracing::error!(%error, attachment = %row.id, "a file cannot be read");
+            tracing::error!(%error, attachment = %id, "a file cannot be read");
             let reason = "The storage cannot be read right now.".into();
-            return Err(Box::new(Unserved {
-                row,
-                local,
-                error: Refusal::StorageUnavailable { reason }.into(),
-            }));
+            let error = Refusal::StorageUnavailable { reason }.into();
+            return Err(Box::new(Unserved { found, error }));
         }
     };
-    tracing::error!(attachment = %row.id, ?found, expected = size, "a file's bytes are not there");
+    tracing::error!(attachment = %id, ?size, expected, "a file's bytes are not there");
     // On an unmounted store every file is "missing": say so, and mark nothing.
     let error = match store.check() {
         Ok(()) => gone(),
         Err(_) => Refusal::StorageUnavailable { reason: "The storage is not there right now.".into() }.into(),
     };
-    Err(Box::new(Unserved { row, local, error }))
+    Err(Box::new(Unserved { found, error }))
 }
 
-fn read_fetched(file: File, row: AttachmentRow) -> Result<Opened> {
+fn read_fetched(file: File, found: Readable) -> Result<Opened> {
+    let Readable { row, site_id, .. } = found;
     let mut first = vec![0; (row.size_bytes as u64).min(FIRST_BYTES) as usize];
     file.read_exact_at(&mut first, 0).map_err(Error::internal)?;
-    Ok(Opened { row, file, first })
+    Ok(Opened { row, site_id, file, first })
 }
 
-fn readable(state: &str) -> Result<()> {
+fn is_readable(state: &str) -> Result<()> {
     match state {
         "available" => Ok(()),
         "missing" => Err(gone()),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     access::{Action, Actor, Resource, authorize},
-    sites,
+    sites, tally,
 };
 use crate::{
     app::App,
@@ -105,6 +105,7 @@ pub async fn fill(app: &Arc<App>, actor: &Actor, attachments: usize, progress: i
         app.db.transaction(move |conn| db::bulk::copy(conn, rows, files, now)).await?;
         progress((end * PER_BATCH).min(attachments));
     }
+    tally::fold(app).await?;
     app.db.run(db::bulk::analyze).await
 }
 

@@ -74,7 +74,7 @@ pub async fn open(
     let reading = if matches!(wanted, Preview::Thumbnail(_)) { Reading::Nothing } else { reading };
     let look_up = move |conn: &mut PgConnection| {
         let (located, preview) = db::previews::locate(conn, id)?.ok_or(Error::NotFound)?;
-        let (row, _) = attachments::to_hand_out(&actor, located)?;
+        let row = attachments::to_hand_out(&actor, located)?.row;
         if can_be(wanted, &row.content_type, preview.as_ref()) {
             reads::note(conn, now, &actor, reading, &row);
             Ok(row.sha256)
@@ -161,7 +161,7 @@ pub async fn make(app: &Arc<App>, id: Uuid) -> Result<()> {
     let Some(located) = app.db.run(move |conn| db::attachments::locate(conn, id)).await? else {
         return Ok(());
     };
-    let db::attachments::Located { row, local, .. } = located;
+    let row = &located.row;
     if row.state == "purged" {
         return forget(app, id).await;
     }
@@ -169,7 +169,7 @@ pub async fn make(app: &Arc<App>, id: Uuid) -> Result<()> {
     if !["available", "trashed"].contains(&row.state.as_str()) || !handles(&row.content_type) {
         return Ok(());
     }
-    let (file, media_type) = match attachments::open_row(app, row, local).await {
+    let (file, media_type) = match attachments::open_readable(app, located.into()).await {
         Ok(opened) => (opened.file, opened.row.content_type),
         // A file that is not there is for the comparison of store and database to tell.
         Err(Error::Conflict { .. }) => return Ok(()),

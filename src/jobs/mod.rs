@@ -17,7 +17,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::{audit, copies, maintenance, previews, uploads},
+    domain::{audit, copies, maintenance, previews, tally, uploads},
     error::{Error, Result},
 };
 
@@ -39,6 +39,8 @@ pub enum Job {
     Reconcile,
     /// Proves that nobody changed the audit trail.
     VerifyTrail,
+    /// Sums up the ledger.
+    FoldUsage,
     /// Draws a file and reads its text.
     MakePreviews { attachment: Uuid },
     /// Copies one file to the bucket.
@@ -61,6 +63,7 @@ impl Job {
             Self::SweepStaging => "sweep_staging",
             Self::Reconcile => "reconcile",
             Self::VerifyTrail => "verify_trail",
+            Self::FoldUsage => "fold_usage",
             Self::MakePreviews { .. } => "make_previews",
             Self::CopyReplicate { .. } => "copy_replicate",
             Self::CopyBacklog => "copy_backlog",
@@ -84,6 +87,7 @@ impl Job {
             Self::SweepStaging => "Clear away uploads that were left",
             Self::Reconcile => "Compare store and database",
             Self::VerifyTrail => "Verify the audit trail",
+            Self::FoldUsage => "Sum up the ledger",
             Self::MakePreviews { .. } => "Draw previews",
             Self::CopyReplicate { .. } => "Copy to the bucket",
             Self::CopyBacklog => "Find files without a copy",
@@ -113,6 +117,7 @@ impl Job {
                 let found = audit::watch::verify(app).await?;
                 tracing::info!(found.seals, found.events, found.problems, "audit trail verified");
             }
+            Self::FoldUsage => tally::fold(app).await?,
             Self::MakePreviews { attachment } => previews::make(app, attachment).await?,
             Self::CopyReplicate { attachment } => copies::replicate(app, attachment).await?,
             Self::CopyBacklog => {

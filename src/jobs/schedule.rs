@@ -20,6 +20,7 @@ pub struct Recurring {
 pub const TABLE: &[Recurring] = &[
     Recurring { job: Job::ExpireSessions, every: Duration::from_secs(600) },
     Recurring { job: Job::SweepStaging, every: Duration::from_secs(900) },
+    Recurring { job: Job::FoldUsage, every: Duration::from_secs(600) },
     Recurring { job: Job::Reconcile, every: Duration::from_secs(6 * 3600) },
     Recurring { job: Job::CopyScrub, every: Duration::from_secs(600) },
     Recurring { job: Job::VerifyTrail, every: Duration::from_secs(24 * 3600) },

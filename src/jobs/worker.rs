@@ -15,7 +15,7 @@ use crate::{
         self, job_list,
         jobs::{JobRow, Kinds},
     },
-    domain::{audit, copies},
+    domain::{audit, copies, tally},
     error::{Error, Result},
 };
 
@@ -41,6 +41,8 @@ const LANES: &[Lane] = &[
 ];
 /// How often the schedule is looked at.
 const SCHEDULE: Duration = Duration::from_secs(15);
+/// How often the ledger learns what was handed out.
+const TALLY: Duration = Duration::from_secs(2);
 /// How often fresh events are sealed.
 const SEAL: Duration = Duration::from_secs(1);
 /// The pause before the second attempt; it doubles with each.
@@ -68,7 +70,8 @@ impl Worker {
         let work = LANES.iter().map(|&lane| tokio::spawn(work(Arc::clone(app), lane, stopped.clone())));
         let schedule = tokio::spawn(keep_schedule(Arc::clone(app), stopped.clone()));
         let sealing = tokio::spawn(keep_sealing(Arc::clone(app), stopped.clone()));
-        let loops = work.chain([schedule, sealing]).collect();
+        let tally = tokio::spawn(keep_tally(Arc::clone(app), stopped.clone()));
+        let loops = work.chain([schedule, sealing, tally]).collect();
         Self { stop, loops }
     }
 
@@ -103,6 +106,20 @@ async fn keep_sealing(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             tracing::error!(error = ?error, "events could not be sealed");
         }
         wait(SEAL, &mut stopped).await;
+    }
+}
+
+/// Once more at the end: the server hands nothing out any more when the worker is stopped.
+async fn keep_tally(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let is_last = *stopped.borrow();
+        if let Err(error) = tally::flush(&app).await {
+            tracing::error!(error = ?error, "what was handed out could not be written down yet");
+        }
+        if is_last {
+            return;
+        }
+        wait(TALLY, &mut stopped).await;
     }
 }
 

@@ -273,6 +273,13 @@ impl LocalStore {
             .map_err(|errno| StorageError::io("measure its disk")(errno.into()))?;
         Ok((stat.blocks_available() * stat.fragment_size(), stat.blocks() * stat.fragment_size()))
     }
+
+    /// Inodes free for unprivileged writers, and inodes in all; both are 0 where the filesystem has no such bound.
+    pub fn inodes(&self) -> Result<(u64, u64)> {
+        let stat = nix::sys::statvfs::statvfs(&self.root)
+            .map_err(|errno| StorageError::io("measure its disk")(errno.into()))?;
+        Ok((stat.files_available(), stat.files()))
+    }
 }
 
 pub(super) fn make_folder(path: &Path, mode: u32) -> Result<()> {

@@ -5,7 +5,6 @@ pub mod assets;
 pub mod bearer;
 mod client;
 pub mod csrf;
-mod csv;
 pub mod error;
 pub mod extract;
 mod flash;

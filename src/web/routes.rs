@@ -64,7 +64,9 @@ pub fn map() -> Map {
         .at("/account/password", |r| r.post(account::change_password))
         .at("/account/sessions/revoke-others", |r| r.post(account::revoke_others))
         .at("/account/sessions/{id}/revoke", |r| r.post(account::revoke))
-        .at("/admin", |r| r.get(admin::home))
+        .at("/admin", |r| r.get(admin::stats::show))
+        .at("/admin/stats.csv", |r| r.get(admin::stats::csv))
+        .at("/admin/prices", |r| r.get(admin::prices::show).post(admin::prices::save))
         .at("/admin/users", |r| r.get(admin::users::list).post(admin::users::add))
         .at("/admin/users/{id}", |r| r.get(admin::user::show).post(admin::user::change))
         .at("/admin/users/{id}/disable", |r| r.post(admin::user::disable))
@@ -106,6 +108,7 @@ pub fn map() -> Map {
         .at("/account/tokens/{id}/revoke", |r| r.post(tokens::revoke))
         .at("/api/docs", |r| r.get(api::description::page))
         .at("/api/openapi.json", |r| r.get(api::description::json))
+        .at("/api/stats", |r| r.get(api::stats::show))
         .at("/api/production/batches", |r| r.get(api::batches::list).post(api::batches::create))
         .at("/api/production/batches/{id}", |r| r.get(api::batches::show))
         .at("/api/production/attachments/{id}", |r| {

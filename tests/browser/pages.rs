@@ -112,6 +112,8 @@ async fn every_page_is_there_for_everybody_on_every_screen() {
     inspection.follow("batches, all again", "/batches").await;
 
     inspection.open("account", &format!("{base}/account")).await;
+    inspection.open("overview", &format!("{base}/admin")).await;
+    inspection.open("prices", &format!("{base}/admin/prices")).await;
     inspection.open("users", &format!("{base}/admin/users")).await;
     inspection.open("users, nobody found", &format!("{base}/admin/users?q=nobody")).await;
     browser.fill("#username", "wanda").await;

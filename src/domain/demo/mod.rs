@@ -18,6 +18,7 @@ use uuid::Uuid;
 use self::story::{Act, Made, Step};
 use super::{
     access::{Action, Actor, Resource, Role, authorize},
+    archive::{self, Purpose},
     attachments::{self, Name},
     audit::reads::Reading,
     batches::{self, Details},
@@ -186,7 +187,11 @@ impl Stage<'_> {
                 let details = Details { number, product: product.to_owned(), notes: notes.to_owned() };
                 batches::edit(self.app, &actor, self.batch(batch)?, details).await?;
             }
-            Act::Close => drop(batches::close(self.app, &actor, self.batch(batch)?).await?),
+            Act::Close => {
+                batches::close(self.app, &actor, self.batch(batch)?).await?;
+                // Whoever closes a batch takes its files along.
+                archive::open(self.app, &actor, self.batch(batch)?, None, Purpose::Take).await?;
+            }
             Act::Reopen => drop(batches::reopen(self.app, &actor, self.batch(batch)?).await?),
             Act::Trash => drop(batches::trash(self.app, &actor, self.batch(batch)?).await?),
             Act::TrashFile(nth) => drop(attachments::trash(self.app, &actor, self.file(batch, nth)?).await?),

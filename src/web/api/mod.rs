@@ -5,4 +5,5 @@ pub mod attachments;
 pub mod batches;
 pub mod description;
 mod input;
+pub mod stats;
 pub mod types;

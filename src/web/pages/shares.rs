@@ -21,6 +21,7 @@ use crate::{
     domain::{
         attachments::{Found, Opened},
         shares::{self, Made, Shown, Target, Wanted},
+        tally::Way,
     },
     error::{Error, FieldError, Result},
     web::{
@@ -176,7 +177,7 @@ pub async fn download(req: HttpRequest, app: Parts, form: PublicForm, path: web:
             .map(|opened| Got::Bytes(Box::new(opened)))
     };
     match got {
-        Ok(Got::Bytes(opened)) => Ok(download::answer(&req, *opened, "attachment")),
+        Ok(Got::Bytes(opened)) => Ok(download::answer(&app, &req, *opened, Way::Taken)),
         Ok(Got::Files(files)) => {
             let shown = Shown { files, needs_password: false, ..shown };
             visit_page(&req, StatusCode::OK, &path, shown, None, password)

@@ -12,9 +12,11 @@ use actix_web::{
 
 use super::{body::FileBody, disposition};
 use crate::{
+    app::App,
     domain::{
         attachments::{self, AttachmentRow, Name, Opened, Taken},
         audit::reads::Reading,
+        tally::Way,
     },
     web::{
         api::types::ErrorBody,
@@ -65,11 +67,18 @@ pub async fn by_stored_name(
 async fn send(req: &HttpRequest, app: &Parts, by: &CurrentUser, name: Name) -> WebResult {
     let named = |row: &AttachmentRow| disposition::value("attachment", &row.original_name);
     match attachments::take(app, &by.actor, name, taken(req), named).await? {
-        Taken::Bytes(opened) => Ok(answer(req, *opened, "attachment")),
-        Taken::Address(url) => Ok(HttpResponse::TemporaryRedirect()
-            .insert_header((header::LOCATION, url))
-            .insert_header((header::CACHE_CONTROL, "private, no-store"))
-            .finish()),
+        Taken::Bytes(opened) => Ok(answer(app, req, *opened, Way::Taken)),
+        Taken::Address { url, found } => {
+            // What the client then asks the bucket for, nobody here sees: a redirect counts as the whole file.
+            if *req.method() != Method::HEAD {
+                let (row, size) = (&found.row, found.row.size_bytes as u64);
+                app.tally.hand_out(app.clock.now(), Way::Taken, found.site_id, &row.content_type, 0, size);
+            }
+            Ok(HttpResponse::TemporaryRedirect()
+                .insert_header((header::LOCATION, url))
+                .insert_header((header::CACHE_CONTROL, "private, no-store"))
+                .finish())
+        }
     }
 }
 
@@ -100,9 +109,14 @@ fn taken(req: &HttpRequest) -> impl FnOnce(&AttachmentRow) -> Reading + Send + '
     }
 }
 
-/// An opened file, whole or in part; `kind` is `attachment`, or `inline` for what is shown in place.
-pub fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
-    let Opened { row, file, first } = opened;
+/// An opened file, whole or in part. What the answer carries is counted here, so that it is never forgotten: the bytes
+/// that it is about to send, whether or not the client stays for all of them.
+pub fn answer(app: &App, req: &HttpRequest, opened: Opened, way: Way) -> HttpResponse {
+    let Opened { row, site_id, file, first } = opened;
+    let kind = match way {
+        Way::Taken => "attachment",
+        Way::Shown => "inline",
+    };
     let size = row.size_bytes as u64;
     let etag = EntityTag::new_strong(hex::encode(&row.sha256));
     let modified = HttpDate::from(std::time::SystemTime::from(row.uploaded_at));
@@ -117,7 +131,18 @@ pub fn answer(req: &HttpRequest, opened: Opened, kind: &str) -> HttpResponse {
         .insert_header((header::CONTENT_DISPOSITION, disposition::value(kind, &row.original_name)))
         .insert_header((header::CONTENT_TYPE, row.content_type.as_str()));
 
-    match evaluate(req, &etag, modified, size) {
+    let wanted = evaluate(req, &etag, modified, size);
+    let carried = match wanted {
+        Wanted::Whole => Some((0, size)),
+        Wanted::Part { start, length } => Some((start, length)),
+        Wanted::Nothing | Wanted::Refused | Wanted::Unsatisfiable => None,
+    };
+    if let Some((start, length)) = carried
+        && *req.method() != Method::HEAD
+    {
+        app.tally.hand_out(app.clock.now(), way, site_id, &row.content_type, start, length);
+    }
+    match wanted {
         Wanted::Nothing => response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish(),
         Wanted::Refused => bare(&row, actix_web::http::StatusCode::PRECONDITION_FAILED).finish(),
         Wanted::Unsatisfiable => bare(&row, actix_web::http::StatusCode::RANGE_NOT_SATISFIABLE)

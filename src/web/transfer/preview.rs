@@ -15,6 +15,7 @@ use crate::{
     domain::{
         audit::reads::Reading,
         previews::{self, Found, Opened, Preview, Shown, THUMBNAILS},
+        tally::Way,
     },
     error::Error,
     web::{
@@ -29,7 +30,7 @@ const RETRY_AFTER: u32 = 1;
 /// `GET /attachments/{id}/preview`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     Ok(match previews::show(&app, &by.actor, extract::id(&path)?, looked(&req)).await? {
-        Shown::Document(opened) => download::answer(&req, *opened, "inline"),
+        Shown::Document(opened) => download::answer(&app, &req, *opened, Way::Shown),
         Shown::Picture(found) => answer(&req, found, Preview::Large),
     })
 }

@@ -36,3 +36,25 @@ fn health_is_what_the_server_says_of_itself() {
     drop(app);
     expect(&health(&address), 1, "not ready: 127.0.0.1");
 }
+
+#[test]
+fn stats_prints_what_the_api_answers() {
+    let app = TestApp::start();
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_stillage"))
+            .arg("stats")
+            .args(arguments)
+            .current_dir(std::env::temp_dir())
+            .env_clear()
+            .env("DATABASE_URL", &app.app.database_url)
+            .env("UPLOAD_STORAGE_PATH", app.store())
+            .output()
+            .unwrap()
+    };
+    expect(&run(&["--by", "week"]), 0, "Stay local: nothing is stored yet.");
+    let json = run(&["--json", "--site", "main"]);
+    expect(&json, 0, "\"verdict\": \"stay_local\"");
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["stored"]["files"], json["spans"].as_array().unwrap().len()), (&0.into(), 12));
+    assert_eq!(run(&["--site", "Nowhere"]).status.code(), Some(2));
+}

@@ -134,6 +134,7 @@ fn only_these_columns_may_be_null() {
         "uploads.attachment_id",
         "uploads.lease",
         "uploads.lease_until",
+        "usage_ledger.uploader",
         "users.disabled_at",
         "users.last_seen_at",
         "users.password_set_at",

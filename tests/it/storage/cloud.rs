@@ -6,7 +6,7 @@ use stillage::{
     app::App,
     clock::Clock,
     config::Config,
-    domain::{access::Actor, attachments},
+    domain::{access::Actor, attachments, audit::reads::Reading},
 };
 use tempfile::TempDir;
 

@@ -57,7 +57,12 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/account/sessions/revoke-others", [303; 4]),
     // Somebody else's.
     ("POST", "/account/sessions/{id}/revoke", [404; 4]),
-    ("GET", "/admin", [403, 403, 303, 403]),
+    ("GET", "/admin", [403, 403, 200, 403]),
+    // No table is named.
+    ("GET", "/admin/stats.csv", [403, 403, 404, 403]),
+    ("GET", "/admin/prices", [403, 403, 200, 403]),
+    // Prices are missing.
+    ("POST", "/admin/prices", [403, 403, 422, 403]),
     ("GET", "/admin/users", [403, 403, 200, 403]),
     ("POST", "/admin/users", [403, 403, 200, 403]),
     ("GET", "/admin/users/{id}", [403, 403, 200, 403]),
@@ -115,6 +120,7 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/account/tokens/{id}/revoke", [404, 404, 303, 404]),
     ("GET", "/api/docs", [200; 4]),
     ("GET", "/api/openapi.json", [200; 4]),
+    ("GET", "/api/stats", [403, 403, 200, 403]),
     ("GET", "/api/production/batches", [200; 4]),
     ("POST", "/api/production/batches", [403, 201, 201, 422]),
     ("GET", "/api/production/batches/{id}", [200, 200, 200, 404]),

@@ -27,6 +27,7 @@ mod scanning;
 mod session;
 mod shares;
 mod sites;
+mod stats;
 mod tokens;
 mod trail;
 mod tus;

@@ -28,10 +28,10 @@ use crate::{
             list::{self, Names, WholeEvent},
             verify::Head,
         },
+        csv,
     },
     error::Error,
     web::{
-        csv,
         error::WebResult,
         extract::{CurrentUser, Parts},
         query,
@@ -190,22 +190,19 @@ fn described(event: &WholeEvent, seal: Option<i64>, names: &Names) -> (Line, Str
 
 fn csv_row(text: &mut String, event: WholeEvent, seal: Option<i64>, names: &Names) {
     let (line, batch, file) = described(&event, seal, names);
-    csv::row(
-        text,
-        &[
-            &event.id.to_string(),
-            &event.at.to_rfc3339(),
-            &event.actor,
-            event.address.as_deref().unwrap_or_default(),
-            &line.text(),
-            &event.action,
-            &event.subject,
-            &batch,
-            &file,
-            &event.details.to_string(),
-            &seal.map(|seal| seal.to_string()).unwrap_or_default(),
-        ],
-    );
+    *text += &csv::line([
+        &event.id.to_string(),
+        &event.at.to_rfc3339(),
+        &event.actor,
+        event.address.as_deref().unwrap_or_default(),
+        &line.text(),
+        &event.action,
+        &event.subject,
+        &batch,
+        &file,
+        &event.details.to_string(),
+        &seal.map(|seal| seal.to_string()).unwrap_or_default(),
+    ]);
 }
 
 fn json_object(event: WholeEvent, seal: Option<i64>, names: &Names) -> serde_json::Value {

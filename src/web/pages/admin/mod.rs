@@ -3,7 +3,9 @@
 pub mod audit;
 pub mod doctor;
 pub mod jobs;
+pub mod prices;
 pub mod sites;
+pub mod stats;
 pub mod storage;
 pub mod user;
 pub mod users;
@@ -11,20 +13,13 @@ pub mod users;
 use actix_web::{HttpRequest, http::StatusCode};
 
 use super::{
-    frame, see_other,
+    frame,
     view::frame::{Frame, Place},
 };
 use crate::{
-    domain::access::{Action, Resource, authorize},
     error::{Error, FieldError, Result},
-    web::{error::WebResult, extract::CurrentUser},
+    web::extract::CurrentUser,
 };
-
-/// `GET /admin`: leads to the first of the pages.
-pub async fn home(by: CurrentUser) -> WebResult {
-    authorize(&by.actor, Action::Administer, Resource::System)?;
-    Ok(see_other("/admin/users"))
-}
 
 /// The frame of an admin page.
 fn admin_frame(req: &HttpRequest, by: &CurrentUser, title: impl Into<String>) -> Frame {

@@ -15,6 +15,7 @@ const fn tab(key: &'static str, path: &'static str, icon: &'static str, word: &'
 
 /// The admin pages that there are, in the order they are shown: a page gets its entry by a line here.
 const TABS: &[Tab] = &[
+    tab("stats", "/admin", "chart", "Overview"),
     tab("storage", "/admin/storage", "disks", "Storage"),
     tab("audit", "/admin/audit", "seal", "Audit"),
     tab("users", "/admin/users", "users", "Users"),

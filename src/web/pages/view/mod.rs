@@ -10,6 +10,7 @@
 //! | [`auth`] | sign in, first start, the link to choose a password |
 //! | [`account`] | one's own account |
 //! | [`admin`], [`people`], [`sites`] | the admin's pages: their tabs, people, sites |
+//! | [`stats`] | the admin's overview, with [`chart`]; prices |
 //! | [`batches`] | the list, one batch, the form for a new or changed batch |
 //! | [`attachments`] | the viewer of one file |
 //! | [`shares`] | share links, for those who make and those who get them |
@@ -31,6 +32,7 @@ pub mod api;
 pub mod attachments;
 pub mod auth;
 pub mod batches;
+pub mod chart;
 pub mod device;
 pub mod doctor;
 pub mod error;
@@ -47,6 +49,7 @@ pub mod receipt;
 pub mod search;
 pub mod shares;
 pub mod sites;
+pub mod stats;
 pub mod storage;
 pub mod tokens;
 pub mod trail;
