@@ -190,6 +190,8 @@ pub enum Action {
     ManageBatches,
     /// Take a closed batch back into work.
     Reopen,
+    /// Put a batch on legal hold and release it.
+    Hold,
     /// Upload files, move them to the trash and back.
     ManageFiles,
     /// Have API tokens.
@@ -201,10 +203,11 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::See,
         Self::ManageBatches,
         Self::Reopen,
+        Self::Hold,
         Self::ManageFiles,
         Self::HoldTokens,
         Self::Share,
@@ -216,7 +219,7 @@ impl Action {
         match self {
             Self::See => Role::Viewer,
             Self::ManageBatches | Self::ManageFiles | Self::HoldTokens | Self::Share => Role::Staff,
-            Self::Reopen | Self::Administer => Role::Admin,
+            Self::Reopen | Self::Hold | Self::Administer => Role::Admin,
         }
     }
 }
@@ -267,6 +270,7 @@ mod tests {
             (Action::ManageBatches, "-oo", "xxo"),
             (Action::ManageFiles, "-oo", "xxo"),
             (Action::Reopen, "--o", "xxo"),
+            (Action::Hold, "--o", "xxo"),
             (Action::HoldTokens, "-oo", "xxo"),
             (Action::Share, "-oo", "xxo"),
             (Action::Administer, "--o", "xxo"),

@@ -9,6 +9,7 @@ mod worker;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::{maintenance, previews, uploads},
+    domain::{maintenance, orphans, previews, purge, uploads},
     error::{Error, Result},
 };
 
@@ -36,7 +37,29 @@ pub enum Job {
     /// Compares the store with the database.
     Reconcile,
     /// Draws a file and reads its text.
-    MakePreviews { attachment: Uuid },
+    MakePreviews {
+        attachment: Uuid,
+    },
+    /// Removes for good what was in the trash for its days, and what lies in `.trash/` as long.
+    PurgeTrash,
+    /// The same of everything that an admin found in the trash.
+    EmptyTrash {
+        trashed_before: DateTime<Utc>,
+    },
+    /// Removes a file, or a batch, for good that an admin chose; only with the tombstone that they saw.
+    PurgeFile {
+        attachment: Uuid,
+        trashed_at: DateTime<Utc>,
+    },
+    PurgeBatch {
+        batch: Uuid,
+        trashed_at: DateTime<Utc>,
+    },
+    /// Looks for files without a living row, for the admin's page; moves them aside when exactly as many are there as
+    /// an admin saw.
+    CleanUp {
+        expect: Option<usize>,
+    },
 }
 
 impl Job {
@@ -47,6 +70,11 @@ impl Job {
             Self::SweepStaging => "sweep_staging",
             Self::Reconcile => "reconcile",
             Self::MakePreviews { .. } => "make_previews",
+            Self::PurgeTrash => "purge_trash",
+            Self::EmptyTrash { .. } => "empty_trash",
+            Self::PurgeFile { .. } => "purge_file",
+            Self::PurgeBatch { .. } => "purge_batch",
+            Self::CleanUp { .. } => "clean_up",
         }
     }
 
@@ -67,6 +95,24 @@ impl Job {
                 tracing::info!(?report, "store and database compared");
             }
             Self::MakePreviews { attachment } => previews::make(app, attachment).await?,
+            Self::PurgeTrash => {
+                let purged = purge::due(app).await?;
+                let aside = orphans::expire(app).await?;
+                tracing::info!(?purged, aside, "trash purged");
+            }
+            Self::EmptyTrash { trashed_before } => {
+                let purged = purge::up_to(app, trashed_before).await?;
+                tracing::info!(?purged, "trash emptied");
+            }
+            Self::PurgeFile { attachment, trashed_at } => {
+                let which = purge::Tombstone::At(trashed_at);
+                purge::files(app, vec![attachment], which, &mut purge::Purged::default()).await?;
+            }
+            Self::PurgeBatch { batch, trashed_at } => {
+                let which = purge::Tombstone::At(trashed_at);
+                purge::batch(app, batch, which, &mut purge::Purged::default()).await?;
+            }
+            Self::CleanUp { expect } => orphans::run_for_page(app, expect).await?,
         }
         Ok(())
     }

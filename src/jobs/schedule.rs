@@ -17,6 +17,7 @@ pub const TABLE: &[Recurring] = &[
     Recurring { job: Job::ExpireSessions, every: Duration::from_secs(600) },
     Recurring { job: Job::SweepStaging, every: Duration::from_secs(900) },
     Recurring { job: Job::Reconcile, every: Duration::from_secs(6 * 3600) },
+    Recurring { job: Job::PurgeTrash, every: Duration::from_secs(3600) },
 ];
 
 /// Enqueues what is due. Instances that look at the same time enqueue it once: when each was last due is kept

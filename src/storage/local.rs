@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     MarkerPolicy, Published, Result, Resumed, Staged, Staging, StorageError,
     dir_sync::DirSync,
-    key, marker,
+    key, leftovers, marker,
     published::{self, ignore_missing},
     staging,
 };
@@ -210,12 +210,17 @@ impl LocalStore {
             .map_err(StorageError::io("read its marker"))
     }
 
-    /// Moves an unknown published file aside into `.trash/`.
-    pub fn set_aside(&self, stored_name: &str) -> Result<()> {
-        let doing = "move a file aside";
+    /// Moves an unknown published file aside into `.trash/`; `false` when it is not there any more.
+    pub fn set_aside(&self, stored_name: &str) -> Result<bool> {
         let (from, to) = (key::published(&self.root, stored_name), key::trashed(&self.root, stored_name));
-        fs::rename(from, to).map_err(StorageError::io(doing))?;
-        self.batches.sync().map_err(StorageError::io(doing))
+        let moved = leftovers::rename(&from, &to)?;
+        self.batches.sync().map_err(StorageError::io("move a file aside"))?;
+        Ok(moved)
+    }
+
+    /// Makes durable what came into `batches/` or went.
+    pub(super) fn sync_published(&self) -> io::Result<()> {
+        self.batches.sync()
     }
 
     /// Removes staged files that no living upload holds, of this instance or another, and returns how many.

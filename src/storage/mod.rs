@@ -7,13 +7,14 @@
 //!                        with its request, `.upload` stays until its resumable upload is over
 //!   batches/             published files, `{uuid}_{name}`, never overwritten
 //!   previews/            pictures made from files, by the file's id; they can always be made again
-//!   .trash/              published files that nobody knew, moved aside by the reconciler
+//!   .trash/              files that nobody knew, moved aside, and removed after the days of the trash
 //! ```
 //!
 //! All of it but `previews/` must be on one filesystem, so that publishing is a rename.
 
 mod dir_sync;
 pub mod key;
+mod leftovers;
 mod local;
 mod marker;
 mod previews;

@@ -11,8 +11,8 @@ use actix_web::{
 use super::{
     api, assets, health, monitor,
     pages::{
-        account, admin, attachments, auth, batch_form, batches, files, labels, password, shares, tokens,
-        trash, two_factor,
+        account, admin, attachments, auth, batch_form, batches, files, hold, labels, password, shares,
+        tokens, trash, two_factor,
     },
     transfer::{archive, download, preview, tus, upload},
 };
@@ -43,6 +43,8 @@ pub fn map() -> Map {
         .at("/batches/{id}/reopen", |r| r.post(batches::reopen))
         .at("/batches/{id}/delete", |r| r.post(batches::delete))
         .at("/batches/{id}/restore", |r| r.post(batches::restore))
+        .at("/batches/{id}/hold", |r| r.post(hold::hold))
+        .at("/batches/{id}/release", |r| r.post(hold::release))
         .at("/batches/{id}/attachments", |r| r.post(upload::to_batch))
         .at("/batches/{id}/archive.zip", |r| r.get(archive::of_batch).post(archive::of_chosen))
         .at("/batches/{id}/files/delete", |r| r.post(files::delete))
@@ -70,8 +72,14 @@ pub fn map() -> Map {
         .at("/admin/users/{id}/enable", |r| r.post(admin::user::enable))
         .at("/admin/users/{id}/reset", |r| r.post(admin::user::reset))
         .at("/admin/sites", |r| r.get(admin::sites::list).post(admin::sites::add))
-        .at("/admin/sites/{id}", |r| r.get(admin::sites::show).post(admin::sites::rename))
+        .at("/admin/sites/{id}", |r| r.get(admin::sites::show).post(admin::sites::change))
         .at("/admin/sites/{id}/remove", |r| r.post(admin::sites::remove))
+        .at("/admin/trash", |r| r.get(admin::trash::list))
+        .at("/admin/trash/batches/{id}/purge", |r| r.post(admin::trash::purge_batch))
+        .at("/admin/trash/files/{id}/purge", |r| r.post(admin::trash::purge_file))
+        .at("/admin/trash/empty", |r| r.post(admin::trash::empty))
+        .at("/admin/trash/orphans", |r| r.post(admin::trash::look))
+        .at("/admin/trash/orphans/remove", |r| r.post(admin::trash::remove))
         .at("/uploads", |r| r.options(tus::describe).post(tus::create))
         .at("/uploads/{id}", |r| {
             r.options(tus::describe).head(tus::look).patch(tus::append).delete(tus::cancel)

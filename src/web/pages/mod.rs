@@ -7,6 +7,7 @@ pub mod auth;
 pub mod batch_form;
 pub mod batches;
 pub mod files;
+pub mod hold;
 pub mod labels;
 pub mod password;
 mod preview;
@@ -156,9 +157,13 @@ fn act(action: &str) -> Option<Act> {
         "batch.reopen" => Act::BatchReopened,
         "batch.trash" => Act::BatchTrashed,
         "batch.restore" => Act::BatchRestored,
+        "batch.hold" => Act::BatchHeld,
+        "batch.release" => Act::BatchReleased,
         "attachment.upload" => Act::FileAdded,
         "attachment.trash" => Act::FileTrashed,
         "attachment.restore" => Act::FileRestored,
+        "attachment.purge_now" => Act::FilePurgeOrdered,
+        "attachment.purge" => Act::FilePurged,
         "attachment.missing" => Act::FileMissing,
         "attachment.found" => Act::FileFound,
         "attachment.edit" => Act::FileDescribed,

@@ -1,6 +1,7 @@
 //! The admin's pages: a file of handlers per resource. Their tabs are in `view/admin.rs`.
 
 pub mod sites;
+pub mod trash;
 pub mod user;
 pub mod users;
 

@@ -37,11 +37,15 @@ pub enum Act {
     BatchReopened,
     BatchTrashed,
     BatchRestored,
+    BatchHeld,
+    BatchReleased,
     FileAdded,
     FileViewed,
     FileDownloaded,
     FileTrashed,
     FileRestored,
+    FilePurgeOrdered,
+    FilePurged,
     FileMissing,
     FileFound,
     FileDescribed,
@@ -62,6 +66,9 @@ impl Activity {
             Act::BatchReopened => "open",
             Act::BatchTrashed | Act::FileTrashed => "trash",
             Act::BatchRestored | Act::FileRestored => "undo",
+            Act::BatchHeld => "lock",
+            Act::BatchReleased => "check",
+            Act::FilePurgeOrdered | Act::FilePurged => "x",
             Act::FileAdded => "upload",
             Act::FileMissing | Act::FileInfected => "alert",
             Act::FileFound => "check",
@@ -83,6 +90,10 @@ impl Activity {
             Act::BatchReopened => "opened the batch again",
             Act::BatchTrashed => "moved the batch to the trash",
             Act::BatchRestored => "restored the batch",
+            Act::BatchHeld => "put the batch on hold",
+            Act::BatchReleased => "released the batch",
+            Act::FilePurgeOrdered => "ordered the removal for good of",
+            Act::FilePurged => "removed for good",
             Act::FileAdded => "added",
             Act::FileViewed => "looked at",
             Act::FileDownloaded => "downloaded",
@@ -142,6 +153,8 @@ impl Act {
                 | Act::BatchReopened
                 | Act::BatchTrashed
                 | Act::BatchRestored
+                | Act::BatchHeld
+                | Act::BatchReleased
                 | Act::ArchiveTaken
         )
     }

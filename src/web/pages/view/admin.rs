@@ -14,8 +14,11 @@ const fn tab(key: &'static str, path: &'static str, icon: &'static str, word: &'
 }
 
 /// The admin pages that there are, in the order they are shown: a page gets its entry by a line here.
-const TABS: &[Tab] =
-    &[tab("users", "/admin/users", "users", "Users"), tab("sites", "/admin/sites", "site", "Sites")];
+const TABS: &[Tab] = &[
+    tab("users", "/admin/users", "users", "Users"),
+    tab("sites", "/admin/sites", "site", "Sites"),
+    tab("trash", "/admin/trash", "trash", "Trash"),
+];
 
 pub fn tabs() -> &'static [Tab] {
     TABS
