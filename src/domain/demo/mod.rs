@@ -19,6 +19,7 @@ use super::{
     access::{Action, Actor, Resource, Role, authorize},
     attachments,
     batches::{self, Details},
+    hold,
     intake::Intake,
     sites::{self, Site},
     users,
@@ -183,6 +184,7 @@ impl Stage<'_> {
                 let details = Details { number, product: product.to_owned(), notes: notes.to_owned() };
                 batches::edit(self.app, &actor, self.batch(batch)?, details).await?;
             }
+            Act::Hold(reason) => drop(hold::hold(self.app, &actor, self.batch(batch)?, reason).await?),
             Act::Close => drop(batches::close(self.app, &actor, self.batch(batch)?).await?),
             Act::Reopen => drop(batches::reopen(self.app, &actor, self.batch(batch)?).await?),
             Act::Trash => drop(batches::trash(self.app, &actor, self.batch(batch)?).await?),

@@ -90,7 +90,7 @@ async fn a_hold_is_set_once_and_its_reason_has_bounds() {
     for _ in 0..2 {
         admin.post_form(&format!("/batches/{batch}/release"), &[]).await.is(303);
     }
-    assert_eq!(app.value("SELECT count(*) FROM audit_events WHERE action LIKE 'batch.%e%'"), "3");
+    assert_eq!(app.value("SELECT count(*) FROM audit_events WHERE action ~ 'hold|release'"), "2");
     admin.post_form(&format!("/batches/{}/hold", Uuid::new_v4()), &[]).await.is(404);
 }
 
