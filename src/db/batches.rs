@@ -38,6 +38,13 @@ pub struct BatchRow {
     pub purged_at: Option<DateTime<Utc>>,
 }
 
+impl BatchRow {
+    /// One that is being removed for good is gone for everybody.
+    pub fn is_there(&self) -> bool {
+        self.purge_begun_at.is_none()
+    }
+}
+
 #[derive(Debug, Insertable)]
 #[diesel(table_name = batches, treat_none_as_default_value = false)]
 pub struct NewBatchRow<'a> {

@@ -10,9 +10,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, EventRow, Subject},
-    files,
-    retention::not_held,
-    sites,
+    files, hold, retention, sites,
 };
 use crate::{
     app::App,
@@ -173,10 +171,7 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> 
             let site = sites.into_iter().find(|site| site.id == batch.site_id).ok_or(Error::NotFound)?;
             let created_by =
                 db::users::find(conn, batch.created_by)?.map_or_else(String::new, |user| user.display_name);
-            let held_by = match batch.held_by {
-                Some(id) => db::users::find(conn, id)?.map(|user| user.display_name),
-                None => None,
-            };
+            let held_by = hold::by(conn, &batch)?;
             let mut files = db::batch_files::page(conn, id, &wanted, FILES_PAGE as i64 + 1)?;
             let next_files = cut_to_page(&mut files, FILES_PAGE, |file| wanted.order.place_of(&file.row));
             let ids: Vec<Uuid> = files.iter().map(|file| file.row.id).collect();
@@ -329,7 +324,7 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
         .transaction(move |conn| {
             let batch = locked(conn, &actor, Action::ManageBatches, id)?;
             if trashed {
-                not_held(&batch)?;
+                retention::not_held(&batch)?;
             }
             if batch.trashed_at.is_some() != trashed {
                 let by = if trashed { Some((now, actor.account()?)) } else { None };
@@ -351,20 +346,15 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
 
 /// The batch, if the actor may do this with it.
 pub(super) fn visible(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
-    let batch = db::batches::find(conn, id)?.filter(is_there).ok_or(Error::NotFound)?;
+    let batch = db::batches::find(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
     authorize(actor, action, Resource::Site(batch.site_id))?;
     Ok(batch)
 }
 
 fn locked(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
-    let batch = db::batches::find_for_update(conn, id)?.filter(is_there).ok_or(Error::NotFound)?;
+    let batch = db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
     authorize(actor, action, Resource::Site(batch.site_id))?;
     Ok(batch)
-}
-
-/// One that is being removed for good is gone for everybody.
-fn is_there(batch: &BatchRow) -> bool {
-    batch.purge_begun_at.is_none()
 }
 
 pub(super) fn not_in_trash(batch: &BatchRow) -> Result<()> {

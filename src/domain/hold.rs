@@ -1,6 +1,7 @@
 //! Legal hold: a batch that somebody may ask for in a dispute loses nothing until an admin releases it. Whatever
 //! removes things asks [`retention`](super::retention) first.
 
+use diesel::PgConnection;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -33,9 +34,8 @@ async fn set(app: &App, actor: &Actor, id: Uuid, reason: Option<String>) -> Resu
     let (actor, now) = (actor.clone(), app.clock.now());
     app.db
         .transaction(move |conn| {
-            let batch = db::batches::find_for_update(conn, id)?
-                .filter(|batch| batch.purge_begun_at.is_none())
-                .ok_or(Error::NotFound)?;
+            let batch =
+                db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
             authorize(&actor, Action::Hold, Resource::Site(batch.site_id))?;
             if batch.held_at.is_some() == reason.is_some() {
                 return Ok(batch);
@@ -53,6 +53,12 @@ async fn set(app: &App, actor: &Actor, id: Uuid, reason: Option<String>) -> Resu
             Ok(batch)
         })
         .await
+}
+
+/// Who put a batch on hold, while it is.
+pub(super) fn by(conn: &mut PgConnection, batch: &BatchRow) -> Result<Option<String>> {
+    let user = batch.held_by.map(|id| db::users::find(conn, id)).transpose()?.flatten();
+    Ok(user.map(|user| user.display_name))
 }
 
 fn check(reason: &str) -> Result<()> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    db,
+    db::{self, batches::BatchRow},
     domain::{
         access::{Action, Actor, Resource, authorize},
         audit::{self, Subject},
@@ -56,9 +56,8 @@ pub async fn batch(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Re
     let (actor, now, clock) = (actor.clone(), app.clock.now(), app.clock.clone());
     app.db
         .transaction(move |conn| {
-            let batch = db::batches::find_for_update(conn, id)?
-                .filter(|batch| batch.purge_begun_at.is_none())
-                .ok_or(Error::NotFound)?;
+            let batch =
+                db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
             let trashed_at = batch.trashed_at.ok_or_else(not_in_trash)?;
             let standings = retention::of_batches(conn, &[&batch])?;
             if let Some(stays) = standings.iter().find_map(|standing| standing.barred(now)) {

@@ -217,8 +217,11 @@ fn begin(
     let begun = db::purge::begun_among(conn, ids)?;
     let years = db::retention::keep_years(conn)?;
     let (mut going, mut kept) = (Vec::new(), Vec::new());
-    for file in files.into_iter().filter(|file| file.state != "purged") {
-        let Some(batch) = batches.get(&file.batch_id) else { continue };
+    for file in files {
+        let Some(batch) = batches.get(&file.batch_id).filter(|_| file.state != "purged") else {
+            kept.push(file.id);
+            continue;
+        };
         let keep_years = years.get(&batch.site_id).copied().unwrap_or(0);
         // What a batch holds when it goes is in no trash of its own.
         let goes_with_batch = batch.purge_begun_at.is_some();

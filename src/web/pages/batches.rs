@@ -17,6 +17,7 @@ use super::{
         files::{FileFilters, order_key, parse_order},
         form::SiteOption,
         frame::Place,
+        hold::Hold,
     },
 };
 use crate::{

@@ -10,6 +10,7 @@ use super::files::FileFilters;
 use super::form::{Field, SiteOption};
 use super::format;
 use super::frame::Frame;
+use super::hold::Hold;
 use super::search::SearchHit;
 
 #[derive(Template)]
@@ -132,14 +133,7 @@ pub struct BatchPage {
     /// On legal hold: who put it there, when and why.
     pub hold: Option<Hold>,
     pub can_hold: bool,
-    /// Files can be moved to the trash.
     pub can_delete_files: bool,
-}
-
-pub struct Hold {
-    pub by: String,
-    pub since: DateTime<Utc>,
-    pub reason: String,
 }
 
 pub struct BatchHead {
