@@ -10,8 +10,8 @@ use super::{
     activity, frame, preview, render, search, see_other,
     view::{
         batches::{
-            BatchFilters, BatchHead, BatchList, BatchPage, BatchRow, BatchStatus, FilesView, Hold, Order,
-            Period, UploadRules,
+            BatchFilters, BatchHead, BatchList, BatchPage, BatchRow, BatchStatus, FilesView, Order, Period,
+            UploadRules,
         },
         file::{FileKind, FileRow, FileState},
         files::{FileFilters, order_key, parse_order},
