@@ -158,13 +158,13 @@ mod tests {
         let left = format!("{}.part", Uuid::new_v4());
         fs::write(dir.path().join(".staging").join(&left), b"half").unwrap();
         fs::write(dir.path().join(".staging/notes.txt"), b"somebody's").unwrap();
-        let later = SystemTime::now() + Duration::from_secs(60);
+        let later = SystemTime::from(crate::clock::Clock::default().now()) + Duration::from_secs(60);
         let names = |found: Vec<Found>| found.into_iter().map(|file| file.name).collect::<Vec<_>>();
-        assert_eq!(names(store.unheld_parts(later).unwrap()), [left.clone()]);
+        assert_eq!(names(store.unheld_parts(later).unwrap()), [left.as_str()]);
         assert!(store.unheld_parts(SystemTime::UNIX_EPOCH).unwrap().is_empty());
         assert!(store.set_staged_aside(&left).unwrap());
         assert!(!store.set_staged_aside(&left).unwrap());
-        assert_eq!(names(store.list_aside().unwrap()), [left.clone()]);
+        assert_eq!(names(store.list_aside().unwrap()), [left.as_str()]);
         store.remove_aside(&left).unwrap();
         store.remove_aside(&left).unwrap();
         assert!(store.list_aside().unwrap().is_empty());
