@@ -4,6 +4,7 @@
 mod audit;
 mod backup;
 mod bench_data;
+mod cleanup;
 mod config;
 mod demo;
 mod doctor;
@@ -56,6 +57,8 @@ enum Command {
     Audit(audit::Command),
     /// Back up rows and files together, while the server runs or not.
     Backup(backup::Args),
+    /// Find files without a living row, and move them aside.
+    Cleanup(cleanup::Args),
     /// Bring a backup back into an empty place.
     Restore(restore::Args),
     /// Take over the files of an older system.
@@ -117,6 +120,7 @@ fn run(command: Command) -> anyhow::Result<Finding> {
         Command::User(command) => user::run(config, command),
         Command::Audit(command) => audit::run(config, command),
         Command::Backup(args) => backup::run(config, args),
+        Command::Cleanup(args) => cleanup::run(config, &args),
         Command::Restore(args) => restore::run(&config, &args),
         Command::Import(args) => import::run(config, args),
         Command::Stats(args) => stats::run(config, &args),

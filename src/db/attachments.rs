@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{pg::Pg, prelude::*, upsert::excluded};
 use uuid::Uuid;
 
-use super::schema::{attachment_copies, attachments, batches, users};
+use super::schema::{attachment_copies, attachments, batches, purges, users};
 use crate::error::Result;
 
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
@@ -185,12 +185,26 @@ pub fn position(conn: &mut PgConnection, row: &AttachmentRow) -> Result<(i64, i6
     Ok((newer + 1, total))
 }
 
-/// Up to `limit` files in the trash whose batch is not there itself, the latest first.
-pub fn trashed(conn: &mut PgConnection, sites: Option<&[Uuid]>, limit: i64) -> Result<Vec<Found>> {
+/// Up to `limit` files in the trash whose batch is not there itself, the latest first; only those after a place in
+/// this order.
+pub fn trashed(
+    conn: &mut PgConnection,
+    sites: Option<&[Uuid]>,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Found>> {
+    let is_going = purges::table.filter(purges::attachment_id.eq(attachments::id));
     let mut query = found!()
         .filter(attachments::state.eq("trashed"))
         .filter(batches::trashed_at.is_null())
+        .filter(diesel::dsl::not(diesel::dsl::exists(is_going)))
         .into_boxed::<Pg>();
+    if let Some((at, id)) = after {
+        // The first condition finds the place in the index, the second drops the few equal ones.
+        query = query
+            .filter(attachments::trashed_at.le(at))
+            .filter(attachments::trashed_at.lt(at).or(attachments::id.lt(id).nullable()));
+    }
     if let Some(sites) = sites {
         query = query.filter(batches::site_id.eq_any(sites.to_vec()));
     }
@@ -263,13 +277,29 @@ pub fn expected_locally(conn: &mut PgConnection, after: Option<Uuid>, limit: i64
     Ok(query.order(attachments::id).limit(limit).load(conn)?)
 }
 
-/// Those of `names` that belong to a row that is not purged.
+/// Those of `names` that belong to a row that is not purged, or to a batch on hold.
 pub fn known_names(conn: &mut PgConnection, names: &[String]) -> Result<Vec<String>> {
     Ok(attachments::table
+        .inner_join(batches::table)
         .filter(attachments::stored_name.eq_any(names))
-        .filter(attachments::state.ne("purged"))
+        .filter(attachments::state.ne("purged").or(batches::held_at.is_not_null()))
         .select(attachments::stored_name)
         .load(conn)?)
+}
+
+/// Those of `ids` that are files that are not purged, or belong to a batch on hold.
+pub fn known_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    Ok(attachments::table
+        .inner_join(batches::table)
+        .filter(attachments::id.eq_any(ids))
+        .filter(attachments::state.ne("purged").or(batches::held_at.is_not_null()))
+        .select(attachments::id)
+        .load(conn)?)
+}
+
+/// How many are marked as missing.
+pub fn count_missing(conn: &mut PgConnection) -> Result<i64> {
+    Ok(attachments::table.filter(attachments::state.eq("missing")).count().get_result(conn)?)
 }
 
 /// Sets the state of an `available` or `missing` file; one that is in the trash keeps its place there.

@@ -1,5 +1,7 @@
 //! Production batches.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::{pg::Pg, prelude::*};
 use uuid::Uuid;
@@ -23,10 +25,25 @@ pub struct BatchRow {
     pub created_by: Uuid,
     pub created_at: DateTime<Utc>,
     pub trashed_at: Option<DateTime<Utc>>,
+    pub trashed_by: Option<Uuid>,
     pub files_count: i64,
     pub pictures_count: i64,
     pub bytes_total: i64,
     pub last_activity_at: DateTime<Utc>,
+    /// On legal hold since then: nothing of it may go.
+    pub held_at: Option<DateTime<Utc>>,
+    pub held_by: Option<Uuid>,
+    pub hold_reason: String,
+    /// Its removal for good has begun: it is gone for everybody.
+    pub purge_begun_at: Option<DateTime<Utc>>,
+    pub purged_at: Option<DateTime<Utc>>,
+}
+
+impl BatchRow {
+    /// One that is being removed for good is gone for everybody.
+    pub fn is_there(&self) -> bool {
+        self.purge_begun_at.is_none()
+    }
 }
 
 #[derive(Debug, Insertable)]
@@ -62,6 +79,13 @@ pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<Batch
     Ok(batches::table.find(id).select(BatchRow::as_select()).for_update().first(conn).optional()?)
 }
 
+/// All of these that there are, by their ids.
+pub fn of(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, BatchRow>> {
+    let rows: Vec<BatchRow> =
+        batches::table.filter(batches::id.eq_any(ids)).select(BatchRow::as_select()).load(conn)?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
 /// Those of `ids` that are not in the trash, of these sites (`None` is all), in no order.
 pub fn living(conn: &mut PgConnection, ids: &[Uuid], sites: Option<&[Uuid]>) -> Result<Vec<BatchRow>> {
     let mut query = batches::table
@@ -75,19 +99,28 @@ pub fn living(conn: &mut PgConnection, ids: &[Uuid], sites: Option<&[Uuid]>) -> 
     Ok(query.load(conn)?)
 }
 
-/// Up to `limit` batches in the trash, the latest first, with the name of who put it there.
+/// Up to `limit` batches in the trash, the latest first, with the name of who put it there; only those after a place
+/// in this order.
 pub fn trashed(
     conn: &mut PgConnection,
     sites: Option<&[Uuid]>,
+    after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> Result<Vec<(BatchRow, String)>> {
     let mut query = batches::table
         .inner_join(users::table.on(batches::trashed_by.eq(users::id.nullable())))
         .filter(batches::trashed_at.is_not_null())
+        .filter(batches::purge_begun_at.is_null())
         .select((BatchRow::as_select(), users::display_name))
         .into_boxed::<Pg>();
     if let Some(sites) = sites {
         query = query.filter(batches::site_id.eq_any(sites.to_vec()));
+    }
+    if let Some((at, id)) = after {
+        // The first condition finds the place in the index, the second drops the few equal ones.
+        query = query
+            .filter(batches::trashed_at.le(at))
+            .filter(batches::trashed_at.lt(at).or(batches::id.lt(id).nullable()));
     }
     Ok(query.order((batches::trashed_at.desc(), batches::id.desc())).limit(limit).load(conn)?)
 }
@@ -135,6 +168,25 @@ pub fn set_trashed(
         ))
         .execute(conn)?;
     ledger::record_batch(conn, at, if trashed.is_some() { Op::Trash } else { Op::Restore }, id)
+}
+
+/// Puts a batch on hold, or takes it off.
+pub fn set_hold(
+    conn: &mut PgConnection,
+    id: Uuid,
+    hold: Option<(DateTime<Utc>, Uuid, &str)>,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(batches::table.find(id))
+        .set((
+            batches::held_at.eq(hold.map(|(at, _, _)| at)),
+            batches::held_by.eq(hold.map(|(_, by, _)| by)),
+            batches::hold_reason.eq(hold.map_or("", |(_, _, reason)| reason)),
+            batches::updated_at.eq(at),
+            batches::last_activity_at.eq(at),
+        ))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// What files' coming or going does to their batch, and to the ledger.

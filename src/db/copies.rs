@@ -1,10 +1,12 @@
 //! Where the copies of files are, and in which state.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel::{dsl, pg::Pg, prelude::*, sql_types, upsert::excluded};
 use uuid::Uuid;
 
-use super::schema::{attachment_copies, attachments, batches};
+use super::schema::{attachment_copies, attachments, batches, purges};
 use crate::error::Result;
 
 #[diesel::declare_sql_function]
@@ -35,11 +37,13 @@ pub struct CopyRow {
     pub last_error: Option<String>,
 }
 
-/// A file that is not purged.
+/// A file that is not purged, nor about to be.
 pub fn file(conn: &mut PgConnection, id: Uuid) -> Result<Option<FileRow>> {
+    let begun = purges::table.filter(purges::attachment_id.eq(attachments::id));
     Ok(attachments::table
         .find(id)
         .filter(attachments::state.ne("purged"))
+        .filter(dsl::not(dsl::exists(begun)))
         .select(FileRow::as_select())
         .first(conn)
         .optional()?)
@@ -114,6 +118,16 @@ pub fn set_error(
 pub fn forget(conn: &mut PgConnection, id: Uuid, place: &str) -> Result<()> {
     diesel::delete(attachment_copies::table.find((id, place))).execute(conn)?;
     Ok(())
+}
+
+/// Those of `ids` that the bucket has, or may have soon.
+pub fn in_cloud(conn: &mut PgConnection, ids: Vec<Uuid>) -> Result<HashSet<Uuid>> {
+    let found: Vec<Uuid> = attachment_copies::table
+        .filter(attachment_copies::attachment_id.eq_any(ids))
+        .filter(attachment_copies::place.eq("cloud"))
+        .select(attachment_copies::attachment_id)
+        .load(conn)?;
+    Ok(found.into_iter().collect())
 }
 
 /// Whether the local store is expected to hold any file: one that lost its marker must then not be taken for a

@@ -72,6 +72,7 @@ tables!(
     batches,
     attachments,
     attachment_copies,
+    purges,
     share_links,
     api_tokens,
     two_factors,
@@ -122,13 +123,15 @@ pub struct Stored {
     pub sha256: Vec<u8>,
 }
 
-/// Up to `limit` files that are not purged, in the order of their ids, after `after`. Those in the trash can be
-/// restored, so that they count.
+/// Up to `limit` files that are not purged or about to be, in the order of their ids, after `after`. Those in the trash
+/// can be restored, so that they count.
 pub fn stored_after(conn: &mut PgConnection, after: Uuid, limit: i64) -> Result<Vec<Stored>> {
-    use schema::attachments;
+    use schema::{attachments, purges};
+    let is_going = purges::table.filter(purges::attachment_id.eq(attachments::id));
     Ok(attachments::table
         .filter(attachments::id.gt(after))
         .filter(attachments::state.ne("purged"))
+        .filter(diesel::dsl::not(diesel::dsl::exists(is_going)))
         .order(attachments::id)
         .limit(limit)
         .select((

@@ -24,6 +24,8 @@ pub mod password_links;
 pub mod people;
 mod pool;
 pub mod previews;
+pub mod purge;
+pub mod retention;
 pub mod schema;
 pub mod search;
 pub mod sessions;

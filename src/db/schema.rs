@@ -110,6 +110,11 @@ diesel::table! {
         pictures_count -> Int8,
         bytes_total -> Int8,
         last_activity_at -> Timestamptz,
+        held_at -> Nullable<Timestamptz>,
+        held_by -> Nullable<Uuid>,
+        hold_reason -> Text,
+        purge_begun_at -> Nullable<Timestamptz>,
+        purged_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -150,6 +155,13 @@ diesel::table! {
         width -> Nullable<Int4>,
         height -> Nullable<Int4>,
         ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    purges (attachment_id) {
+        attachment_id -> Uuid,
+        begun_at -> Timestamptz,
     }
 }
 
@@ -220,6 +232,7 @@ diesel::table! {
         name -> Text,
         is_default -> Bool,
         created_at -> Timestamptz,
+        keep_years -> Int4,
     }
 }
 
@@ -293,6 +306,7 @@ diesel::joinable!(audit_events -> users (actor_id));
 diesel::joinable!(batches -> sites (site_id));
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(previews -> attachments (attachment_id));
+diesel::joinable!(purges -> attachments (attachment_id));
 diesel::joinable!(recovery_codes -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(share_links -> attachments (attachment_id));
@@ -316,6 +330,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     password_links,
     previews,
+    purges,
     recovery_codes,
     schedule_runs,
     sessions,

@@ -192,6 +192,8 @@ pub enum Action {
     ManageBatches,
     /// Take a closed batch back into work.
     Reopen,
+    /// Put a batch on legal hold and release it.
+    Hold,
     /// Upload files, move them to the trash and back.
     ManageFiles,
     /// Have API tokens.
@@ -203,11 +205,12 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::See,
         Self::ReadHistory,
         Self::ManageBatches,
         Self::Reopen,
+        Self::Hold,
         Self::ManageFiles,
         Self::HoldTokens,
         Self::Share,
@@ -219,7 +222,7 @@ impl Action {
         match self {
             Self::See | Self::ReadHistory => Role::Viewer,
             Self::ManageBatches | Self::ManageFiles | Self::HoldTokens | Self::Share => Role::Staff,
-            Self::Reopen | Self::Administer => Role::Admin,
+            Self::Reopen | Self::Hold | Self::Administer => Role::Admin,
         }
     }
 }
@@ -271,6 +274,7 @@ mod tests {
             (Action::ManageBatches, "-oo", "xxo"),
             (Action::ManageFiles, "-oo", "xxo"),
             (Action::Reopen, "--o", "xxo"),
+            (Action::Hold, "--o", "xxo"),
             (Action::HoldTokens, "-oo", "xxo"),
             (Action::Share, "-oo", "xxo"),
             (Action::Administer, "--o", "xxo"),

@@ -13,6 +13,8 @@ use super::{
         reads::{self, Reader, Reading},
     },
     copies::{self, Fetched},
+    purge,
+    retention::not_held,
 };
 use crate::{
     app::App,
@@ -47,6 +49,8 @@ pub struct Whole {
     /// Who saw it, the last one first.
     pub readers: Vec<Reader>,
     pub many_sites: bool,
+    /// Its batch is on legal hold.
+    pub is_held: bool,
 }
 
 /// One file, in the trash or not.
@@ -70,7 +74,9 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, reading: Reading) -> Resul
             let activity = db::audit::of_attachment(conn, id, ACTIVITY)?;
             let readers = db::audit_reads::readers(conn, id, READS)?;
             let many_sites = db::sites::all(conn)?.len() > 1;
-            Ok(Whole { file, preview, newer, older, position, activity, readers, many_sites })
+            let batch = db::batches::find(conn, file.row.batch_id)?;
+            let is_held = batch.is_some_and(|batch| batch.held_at.is_some());
+            Ok(Whole { file, preview, newer, older, position, activity, readers, many_sites, is_held })
         })
         .await
 }
@@ -320,7 +326,7 @@ fn gone() -> Error {
 /// Moves a file to the trash. Doing it twice changes nothing.
 ///
 /// # Errors
-/// [`Error::Conflict`] when the batch itself is in the trash.
+/// [`Error::Conflict`] when the batch itself is in the trash, or on hold.
 pub async fn trash(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
     set_trashed(app, actor, id, true).await
 }
@@ -328,7 +334,7 @@ pub async fn trash(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
 /// Brings a file back into its batch.
 ///
 /// # Errors
-/// [`Error::Conflict`] when the batch itself is in the trash.
+/// [`Error::Conflict`] when the batch itself is in the trash, or when the file is being removed for good.
 pub async fn restore(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
     set_trashed(app, actor, id, false).await
 }
@@ -345,6 +351,13 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
                     "batch_trashed",
                     format!("Batch {} is in the trash. Restore it first.", found.batch_number),
                 ));
+            }
+            if trashed {
+                // Locked, so that a hold that comes at this moment waits, or is seen.
+                let batch = db::batches::find_for_update(conn, found.row.batch_id)?;
+                not_held(&batch.ok_or(Error::NotFound)?)?;
+            } else {
+                purge::not_begun(conn, &[id])?;
             }
             if is_living(&found) != trashed {
                 return Ok(found);

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, EventRow, Subject},
-    files, new_batch, sites,
+    files, hold, new_batch, retention, sites,
 };
 use crate::{
     app::App,
@@ -147,6 +147,8 @@ pub struct Whole {
     pub batch: BatchRow,
     pub site: Site,
     pub created_by: String,
+    /// Who put it on hold, while it is.
+    pub held_by: Option<String>,
     pub files: Vec<db::attachments::Found>,
     pub next_files: Option<files::Place>,
     /// What there is to see of these files, by their ids.
@@ -169,13 +171,14 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> 
             let site = sites.into_iter().find(|site| site.id == batch.site_id).ok_or(Error::NotFound)?;
             let created_by =
                 db::users::find(conn, batch.created_by)?.map_or_else(String::new, |user| user.display_name);
+            let held_by = hold::by(conn, &batch)?;
             let mut files = db::batch_files::page(conn, id, &wanted, FILES_PAGE as i64 + 1)?;
             let next_files = cut_to_page(&mut files, FILES_PAGE, |file| wanted.order.place_of(&file.row));
             let ids: Vec<Uuid> = files.iter().map(|file| file.row.id).collect();
             let previews = db::previews::of(conn, &ids)?;
             let previews = previews.into_iter().map(|preview| (preview.attachment_id, preview)).collect();
             let activity = db::audit::of_batch(conn, id, ACTIVITY)?;
-            Ok(Whole { batch, site, created_by, files, next_files, previews, activity, many_sites })
+            Ok(Whole { batch, site, created_by, held_by, files, next_files, previews, activity, many_sites })
         })
         .await
 }
@@ -288,6 +291,9 @@ async fn set_status(
 }
 
 /// Moves a batch with its files to the trash. Doing it twice changes nothing.
+///
+/// # Errors
+/// [`Error::Conflict`] for a batch on hold.
 pub async fn trash(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
     set_trashed(app, actor, id, true).await
 }
@@ -302,6 +308,9 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
     app.db
         .transaction(move |conn| {
             let batch = locked(conn, &actor, Action::ManageBatches, id)?;
+            if trashed {
+                retention::not_held(&batch)?;
+            }
             if batch.trashed_at.is_some() != trashed {
                 let by = if trashed { Some((now, actor.account()?)) } else { None };
                 db::batches::set_trashed(conn, id, by, now)?;
@@ -322,13 +331,13 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
 
 /// The batch, if the actor may do this with it.
 pub(super) fn visible(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
-    let batch = db::batches::find(conn, id)?.ok_or(Error::NotFound)?;
+    let batch = db::batches::find(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
     authorize(actor, action, Resource::Site(batch.site_id))?;
     Ok(batch)
 }
 
 fn locked(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
-    let batch = db::batches::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+    let batch = db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
     authorize(actor, action, Resource::Site(batch.site_id))?;
     Ok(batch)
 }

@@ -14,6 +14,8 @@ use super::{
     audit::Subject,
     batches::{not_in_trash, visible},
     kind::Kind,
+    purge,
+    retention::not_held,
 };
 use crate::{
     app::App,
@@ -42,12 +44,14 @@ pub struct Done {
 ///
 /// # Errors
 /// [`Error::NotFound`] when none of them is a file of this batch, [`Error::Invalid`] when none is named,
-/// [`Error::Conflict`] when the batch is in the trash.
+/// [`Error::Conflict`] when the batch is in the trash or on hold.
 pub async fn trash(app: &App, actor: &Actor, batch: Uuid, ids: Vec<Uuid>) -> Result<Done> {
     let (actor, now) = (actor.clone(), app.clock.now());
     app.db
         .transaction(move |conn| {
             let files = locked(conn, &actor, batch, &Chosen::Ids(ids))?;
+            // Locked, so that a hold that comes at this moment waits, or is seen.
+            not_held(&db::batches::find_for_update(conn, batch)?.ok_or(Error::NotFound)?)?;
             let going: Vec<_> = files.into_iter().filter(is_living).collect();
             let ids: Vec<Uuid> = going.iter().map(|file| file.id).collect();
             db::batch_files::set_trashed(conn, &ids, Some((now, actor.account()?)))?;
@@ -59,7 +63,7 @@ pub async fn trash(app: &App, actor: &Actor, batch: Uuid, ids: Vec<Uuid>) -> Res
 /// Brings the chosen files back into their batch, all or none.
 ///
 /// # Errors
-/// As [`trash`].
+/// As [`trash`], and [`Error::Conflict`] when one of them is being removed for good.
 pub async fn restore(app: &App, actor: &Actor, batch: Uuid, chosen: Chosen) -> Result<Done> {
     let (actor, now) = (actor.clone(), app.clock.now());
     app.db
@@ -67,6 +71,7 @@ pub async fn restore(app: &App, actor: &Actor, batch: Uuid, chosen: Chosen) -> R
             let files = locked(conn, &actor, batch, &chosen)?;
             let coming: Vec<_> = files.into_iter().filter(|file| !is_living(file)).collect();
             let ids: Vec<Uuid> = coming.iter().map(|file| file.id).collect();
+            purge::not_begun(conn, &ids)?;
             db::batch_files::set_trashed(conn, &ids, None)?;
             finish(conn, now, &actor, batch, "attachment.restore", &coming, Change::added_all(&coming))
         })

@@ -1,6 +1,6 @@
 //! What keeps the house in order by itself: run by jobs, each safe to run twice and on several instances.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -8,23 +8,18 @@ use serde_json::json;
 use super::{
     access::Actor,
     audit::{self, Subject},
-    copies, password_links,
+    copies, orphans, password_links,
 };
 use crate::{
     app::App,
     blocking,
     db::{self, attachments::Expected},
     error::{Error, Result},
-    storage::{LocalStore, key},
+    storage::LocalStore,
 };
 
-/// A published file without a row is left alone for this long: its commit may be on its way.
-const GRACE: Duration = Duration::from_secs(3600);
-/// Rows and names compared in one step.
+/// Rows compared in one step.
 const STEP: usize = 1000;
-/// More than this many files *and* more than this share of all: something else is wrong, so nothing is touched.
-const ALARM_FILES: usize = 20;
-const ALARM_SHARE: f64 = 0.01;
 
 /// Removes sessions, and links to choose a password, that can no longer be used, and returns how many went.
 pub async fn expire_sessions(app: &App) -> Result<usize> {
@@ -70,12 +65,14 @@ pub struct Reconciled {
 pub async fn reconcile(app: &Arc<App>) -> Result<Reconciled> {
     check(app).await?;
     let (missing, found_again, total) = compare_rows(app).await?;
-    let (orphans, to_import) = find_orphans(app).await?;
+    let found = orphans::published(app, orphans::GRACE).await?;
+    let to_import = found.to_import;
+    let orphans: Vec<String> = found.files.into_iter().map(|file| file.name).collect();
     // The disk may have gone away in the middle: then all that was compared means nothing.
     check(app).await?;
 
     let affected = missing.len() + orphans.len();
-    if affected > ALARM_FILES && affected as f64 > total as f64 * ALARM_SHARE {
+    if orphans::is_too_much(affected, total) {
         tracing::error!(
             missing = missing.len(),
             orphans = orphans.len(),
@@ -94,17 +91,17 @@ pub async fn reconcile(app: &Arc<App>) -> Result<Reconciled> {
     };
     mark(app, missing, "missing", "attachment.missing").await?;
     mark(app, found_again, "available", "attachment.found").await?;
-    set_aside(app, orphans).await?;
+    orphans::set_aside(app, &Actor::system(), orphans).await?;
     Ok(report)
 }
 
-async fn check(app: &App) -> Result<()> {
+pub(super) async fn check(app: &App) -> Result<()> {
     let store = Arc::clone(&app.store);
     blocking::run(move || store.check().map_err(Error::internal)).await
 }
 
 /// Rows whose file is not there, rows whose file is back, and how many rows there are.
-async fn compare_rows(app: &App) -> Result<(Vec<Expected>, Vec<Expected>, usize)> {
+pub(super) async fn compare_rows(app: &App) -> Result<(Vec<Expected>, Vec<Expected>, usize)> {
     let (mut missing, mut found_again, mut total) = (Vec::new(), Vec::new(), 0);
     let mut after = None;
     loop {
@@ -133,41 +130,6 @@ async fn compare_rows(app: &App) -> Result<(Vec<Expected>, Vec<Expected>, usize)
 fn is_there(store: &LocalStore, expected: &Expected) -> Result<bool> {
     let size = store.size_of(&expected.stored_name).map_err(Error::internal)?;
     Ok(size == Some(expected.size_bytes as u64))
-}
-
-/// Published files that no row names and that are old enough, and how many files are not ours at all.
-async fn find_orphans(app: &App) -> Result<(Vec<String>, usize)> {
-    let store = Arc::clone(&app.store);
-    let now = app.clock.now();
-    let (candidates, mut foreign) = blocking::run(move || {
-        let made_at = DateTime::<Utc>::from(store.made_at().map_err(Error::internal)?);
-        let (mut candidates, mut foreign) = (Vec::new(), Vec::new());
-        for found in store.list_published().map_err(Error::internal)? {
-            let found = found.map_err(Error::internal)?;
-            let modified = DateTime::<Utc>::from(found.modified);
-            if !key::is_stored_name(&found.name) || modified < made_at {
-                foreign.push(found.name);
-            } else if DateTime::<Utc>::from(found.changed) + GRACE <= now {
-                candidates.push(found.name);
-            }
-        }
-        Ok((candidates, foreign))
-    })
-    .await?;
-    let mut orphans = candidates;
-    drop_known(app, &mut orphans).await?;
-    drop_known(app, &mut foreign).await?;
-    Ok((orphans, foreign.len()))
-}
-
-async fn drop_known(app: &App, names: &mut Vec<String>) -> Result<()> {
-    let mut known = HashSet::new();
-    for step in names.chunks(STEP) {
-        let step = step.to_vec();
-        known.extend(app.db.run(move |conn| db::attachments::known_names(conn, &step)).await?);
-    }
-    names.retain(|name| !known.contains(name));
-    Ok(())
 }
 
 async fn mark(app: &App, files: Vec<Expected>, state: &'static str, action: &'static str) -> Result<()> {
@@ -200,26 +162,6 @@ async fn mark(app: &App, files: Vec<Expected>, state: &'static str, action: &'st
                     subject,
                     json!({ "filename": row.original_name }),
                 )
-            })
-            .await?;
-    }
-    Ok(())
-}
-
-async fn set_aside(app: &App, names: Vec<String>) -> Result<()> {
-    for name in names {
-        // Once more, right before the move: its commit may have come through meanwhile.
-        let mut still_unknown = vec![name];
-        drop_known(app, &mut still_unknown).await?;
-        let Some(name) = still_unknown.pop() else { continue };
-        let store = Arc::clone(&app.store);
-        tracing::warn!(?name, "a published file without a row is moved aside");
-        let now = app.clock.now();
-        let event = json!({ "stored_name": name });
-        blocking::run(move || store.set_aside(&name).map_err(Error::internal)).await?;
-        app.db
-            .run(move |conn| {
-                audit::record(conn, now, &Actor::system(), "storage.set_aside", Subject::System, event)
             })
             .await?;
     }

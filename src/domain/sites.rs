@@ -69,6 +69,8 @@ const NAME_MAX_CHARS: usize = 80;
 pub struct Facts {
     pub site: Site,
     pub members: i64,
+    /// For how many years its files are kept at least; 0 for as long as the trash keeps them.
+    pub keep_years: i32,
     /// Whether nothing speaks against removing it: not the default one, without batches and members.
     pub can_go: bool,
 }
@@ -90,9 +92,16 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Facts> {
 
 fn facts(conn: &mut PgConnection) -> Result<Vec<Facts>> {
     let (members, used) = (db::sites::member_counts(conn)?, db::sites::with_batches(conn)?);
+    let years = db::retention::keep_years(conn)?;
     let sites = db::sites::all(conn)?.into_iter().map(|site| {
+        let keep_years = years.get(&site.id).copied().unwrap_or(0);
         let members = members.iter().find(|(id, _)| *id == site.id).map_or(0, |(_, count)| *count);
-        Facts { can_go: !site.is_default && members == 0 && !used.contains(&site.id), members, site }
+        Facts {
+            can_go: !site.is_default && members == 0 && !used.contains(&site.id),
+            members,
+            keep_years,
+            site,
+        }
     });
     Ok(sites.collect())
 }
@@ -121,21 +130,41 @@ pub async fn add(app: &App, actor: &Actor, name: &str) -> Result<Site> {
         .await
 }
 
-/// Gives a site another name; its batches and people stay with it.
+/// What can be said about a site.
+pub struct Change {
+    pub name: String,
+    /// For how many years its files are kept at least; `None` leaves that as it is.
+    pub keep_years: Option<i32>,
+}
+
+/// The most years that a site can keep its files at least.
+pub const KEEP_YEARS_MAX: i32 = 100;
+
+/// Gives a site another name, and says for how long its files are kept; its batches and people stay with it.
 ///
 /// # Errors
 /// As [`add`]; [`Error::NotFound`] for none.
-pub async fn rename(app: &App, actor: &Actor, id: Uuid, name: &str) -> Result<String> {
+pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Result<String> {
     authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, name) = (actor.clone(), app.clock.now(), name.to_owned());
+    let (actor, now) = (actor.clone(), app.clock.now());
     app.db
         .transaction(move |conn| {
             let before = db::sites::find_for_update(conn, id)?.ok_or(Error::NotFound)?.name;
-            let name = checked_name(&name)?;
+            let name = checked_name(&change.name)?;
+            let years_before = db::retention::keep_years(conn)?.get(&id).copied().unwrap_or(0);
+            let years = change.keep_years.unwrap_or(years_before);
+            if !(0..=KEEP_YEARS_MAX).contains(&years) {
+                return Err(Error::invalid("keep_years", "A whole number of years from 0 to 100."));
+            }
             if name != before {
                 db::sites::rename(conn, id, &name).map_err(|error| name_taken(error, &name))?;
                 let details = json!({ "name": [before, name] });
                 audit::record(conn, now, &actor, "site.rename", Subject::Site(id), details)?;
+            }
+            if years != years_before {
+                db::retention::set_keep_years(conn, id, years)?;
+                let details = json!({ "name": name, "keep_years": [years_before, years] });
+                audit::record(conn, now, &actor, "site.retention", Subject::Site(id), details)?;
             }
             Ok(name)
         })

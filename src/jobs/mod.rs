@@ -9,6 +9,7 @@ mod worker;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::{audit, copies, maintenance, previews, tally, uploads},
+    domain::{audit, copies, maintenance, orphans, previews, purge, tally, uploads},
     error::{Error, Result},
 };
 
@@ -42,17 +43,43 @@ pub enum Job {
     /// Sums up the ledger.
     FoldUsage,
     /// Draws a file and reads its text.
-    MakePreviews { attachment: Uuid },
+    MakePreviews {
+        attachment: Uuid,
+    },
     /// Copies one file to the bucket.
-    CopyReplicate { attachment: Uuid },
+    CopyReplicate {
+        attachment: Uuid,
+    },
     /// Sees to it that every file without a sound copy in the bucket gets one.
     CopyBacklog,
     /// Mends the copies of one file.
-    CopyHeal { attachment: Uuid },
+    CopyHeal {
+        attachment: Uuid,
+    },
     /// Reads again what was not read for long.
     CopyScrub,
     /// Goes on with the move that an admin began.
     CopyMove,
+    /// Removes for good what was in the trash for its days, and what lies in `.trash/` as long.
+    PurgeTrash,
+    /// The same of everything that an admin found in the trash.
+    EmptyTrash {
+        trashed_before: DateTime<Utc>,
+    },
+    /// Removes a file, or a batch, for good that an admin chose; only with the tombstone that they saw.
+    PurgeFile {
+        attachment: Uuid,
+        trashed_at: DateTime<Utc>,
+    },
+    PurgeBatch {
+        batch: Uuid,
+        trashed_at: DateTime<Utc>,
+    },
+    /// Looks for files without a living row, for the admin's page; moves them aside when exactly as many are there as
+    /// an admin saw.
+    CleanUp {
+        expect: Option<usize>,
+    },
 }
 
 impl Job {
@@ -70,6 +97,11 @@ impl Job {
             Self::CopyHeal { .. } => "copy_heal",
             Self::CopyScrub => "copy_scrub",
             Self::CopyMove => "copy_move",
+            Self::PurgeTrash => "purge_trash",
+            Self::EmptyTrash { .. } => "empty_trash",
+            Self::PurgeFile { .. } => "purge_file",
+            Self::PurgeBatch { .. } => "purge_batch",
+            Self::CleanUp { .. } => "clean_up",
         }
     }
 
@@ -94,6 +126,11 @@ impl Job {
             Self::CopyHeal { .. } => "Mend copies",
             Self::CopyScrub => "Read copies again",
             Self::CopyMove => "Move all files",
+            Self::PurgeTrash => "Purge what was long in the trash",
+            Self::EmptyTrash { .. } => "Empty the trash",
+            Self::PurgeFile { .. } => "Purge a file",
+            Self::PurgeBatch { .. } => "Purge a batch",
+            Self::CleanUp { .. } => "Look for files without a row",
         }
     }
 
@@ -130,6 +167,24 @@ impl Job {
                 let report = copies::scrub(app).await?;
                 tracing::info!(?report, "copies read again");
             }
+            Self::PurgeTrash => {
+                let purged = purge::due(app).await?;
+                let aside = orphans::expire(app).await?;
+                tracing::info!(?purged, aside, "trash purged");
+            }
+            Self::EmptyTrash { trashed_before } => {
+                let purged = purge::up_to(app, trashed_before).await?;
+                tracing::info!(?purged, "trash emptied");
+            }
+            Self::PurgeFile { attachment, trashed_at } => {
+                let which = purge::Tombstone::At(trashed_at);
+                purge::files(app, vec![attachment], which, &mut purge::Purged::default()).await?;
+            }
+            Self::PurgeBatch { batch, trashed_at } => {
+                let which = purge::Tombstone::At(trashed_at);
+                purge::batch(app, batch, which, &mut purge::Purged::default()).await?;
+            }
+            Self::CleanUp { expect } => orphans::run_for_page(app, expect).await?,
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ pub const TABLE: &[Recurring] = &[
     Recurring { job: Job::Reconcile, every: Duration::from_secs(6 * 3600) },
     Recurring { job: Job::CopyScrub, every: Duration::from_secs(600) },
     Recurring { job: Job::VerifyTrail, every: Duration::from_secs(24 * 3600) },
+    Recurring { job: Job::PurgeTrash, every: Duration::from_secs(3600) },
 ];
 
 /// Where it is kept when a job was last due.

@@ -68,6 +68,11 @@ pub(crate) fn object(stored_name: &str) -> Result<object_store::path::Path, obje
     object_store::path::Path::parse(format!("{BATCHES}/{stored_name}"))
 }
 
+/// Where an object goes that nobody knows.
+pub(crate) fn object_aside(stored_name: &str) -> Result<object_store::path::Path, object_store::path::Error> {
+    object_store::path::Path::parse(format!("{TRASH}/{stored_name}"))
+}
+
 pub(crate) fn staged(root: &Path, id: Uuid) -> PathBuf {
     root.join(STAGING).join(format!("{}.{PART}", id.hyphenated()))
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     MarkerPolicy, Published, Result, Resumed, Staged, Staging, StorageError,
     dir_sync::DirSync,
-    key, marker,
+    key, leftovers, marker,
     published::{self, ignore_missing},
     staging,
 };
@@ -231,16 +231,22 @@ impl LocalStore {
             .map_err(StorageError::io("read its marker"))
     }
 
-    /// Moves an unknown or damaged file aside into `.trash/`, beside one that was moved there before.
-    pub fn set_aside(&self, stored_name: &str) -> Result<()> {
-        let doing = "move a file aside";
+    /// Moves an unknown or damaged file aside into `.trash/`, beside one that was moved there before; `false` when it is
+    /// not there any more.
+    pub fn set_aside(&self, stored_name: &str) -> Result<bool> {
         let from = key::published(&self.root, stored_name);
         let mut to = key::trashed(&self.root, stored_name);
         if to.exists() {
             to = key::trashed(&self.root, &key::stored_name(Uuid::new_v4(), stored_name));
         }
-        fs::rename(from, to).map_err(StorageError::io(doing))?;
-        self.batches.sync().map_err(StorageError::io(doing))
+        let moved = leftovers::rename(&from, &to)?;
+        self.batches.sync().map_err(StorageError::io("move a file aside"))?;
+        Ok(moved)
+    }
+
+    /// Makes durable what came into `batches/` or went.
+    pub(super) fn sync_published(&self) -> io::Result<()> {
+        self.batches.sync()
     }
 
     /// Publishes over a file that is known to be bad, which is kept aside.

@@ -20,7 +20,7 @@ impl Home for Arc<LocalStore> {
                 (Some((file, _)), Placing::New) => {
                     return if identity_of_file(file)? == what { Ok(()) } else { Err(StorageError::Taken) };
                 }
-                (Some(_), Placing::Over) => store.set_aside(&name)?,
+                (Some(_), Placing::Over) => drop(store.set_aside(&name)?),
                 (None, _) => {}
             }
             store.publish(staged, &name)?.confirm();

@@ -8,7 +8,8 @@
 //!                        with its request, `.upload` stays until its resumable upload is over
 //!   batches/             published files, `{uuid}_{name}`, never overwritten
 //!   previews/            pictures made from files, by the file's id; they can always be made again
-//!   .trash/              published files that nobody knew or that were damaged, moved aside
+//!   .trash/              files that nobody knew or that were damaged, moved aside, and removed after the days of the
+//!                        trash
 //!   .cache/              files that are at home in the bucket, kept for the next reader
 //! ```
 //!
@@ -21,10 +22,12 @@ mod dir_sync;
 mod explain;
 mod home;
 pub mod key;
+mod leftovers;
 mod local;
 mod local_home;
 mod marker;
 mod object;
+mod object_aside;
 mod object_put;
 mod previews;
 mod published;

@@ -158,7 +158,12 @@ impl ObjectStorage {
         self.told(url).map(Into::into)
     }
 
-    fn key(&self, name: &str) -> Result<Path> {
+    pub(super) fn aside_key(&self, name: &str) -> Result<Path> {
+        key::object_aside(name)
+            .map_err(|error| StorageError::Cloud(format!("The name cannot be a key: {error}.")))
+    }
+
+    pub(super) fn key(&self, name: &str) -> Result<Path> {
         key::object(name).map_err(|error| StorageError::Cloud(format!("The name cannot be a key: {error}.")))
     }
 

@@ -11,8 +11,8 @@ use actix_web::{
 use super::{
     api, assets, health, monitor,
     pages::{
-        account, admin, attachments, auth, batch_form, batches, files, history, labels, password, shares,
-        tokens, trash, two_factor,
+        account, admin, attachments, auth, batch_form, batches, files, history, hold, labels, password,
+        shares, tokens, trash, two_factor,
     },
     transfer::{archive, download, preview, tus, upload},
 };
@@ -43,6 +43,8 @@ pub fn map() -> Map {
         .at("/batches/{id}/reopen", |r| r.post(batches::reopen))
         .at("/batches/{id}/delete", |r| r.post(batches::delete))
         .at("/batches/{id}/restore", |r| r.post(batches::restore))
+        .at("/batches/{id}/hold", |r| r.post(hold::hold))
+        .at("/batches/{id}/release", |r| r.post(hold::release))
         .at("/batches/{id}/attachments", |r| r.post(upload::to_batch))
         .at("/batches/{id}/archive.zip", |r| r.get(archive::of_batch).post(archive::of_chosen))
         .at("/batches/{id}/files/delete", |r| r.post(files::delete))
@@ -79,7 +81,7 @@ pub fn map() -> Map {
         .at("/admin/jobs/{id}/retry", |r| r.post(admin::jobs::retry))
         .at("/admin/jobs/{id}/discard", |r| r.post(admin::jobs::discard))
         .at("/admin/sites", |r| r.get(admin::sites::list).post(admin::sites::add))
-        .at("/admin/sites/{id}", |r| r.get(admin::sites::show).post(admin::sites::rename))
+        .at("/admin/sites/{id}", |r| r.get(admin::sites::show).post(admin::sites::change))
         .at("/admin/sites/{id}/remove", |r| r.post(admin::sites::remove))
         .at("/admin/storage", |r| r.get(admin::storage::show))
         .at("/admin/storage/test", |r| r.post(admin::storage::test))
@@ -91,6 +93,12 @@ pub fn map() -> Map {
         .at("/admin/storage/evict", |r| r.post(admin::storage::evict))
         .at("/admin/storage/stop", |r| r.post(admin::storage::stop))
         .at("/admin/doctor", |r| r.get(admin::doctor::show))
+        .at("/admin/trash", |r| r.get(admin::trash::list))
+        .at("/admin/trash/batches/{id}/purge", |r| r.post(admin::trash::purge_batch))
+        .at("/admin/trash/files/{id}/purge", |r| r.post(admin::trash::purge_file))
+        .at("/admin/trash/empty", |r| r.post(admin::trash::empty))
+        .at("/admin/trash/orphans", |r| r.post(admin::trash::look))
+        .at("/admin/trash/orphans/remove", |r| r.post(admin::trash::remove))
         .at("/uploads", |r| r.options(tus::describe).post(tus::create))
         .at("/uploads/{id}", |r| {
             r.options(tus::describe).head(tus::look).patch(tus::append).delete(tus::cancel)

@@ -103,6 +103,9 @@ async fn every_page_is_there_for_everybody_on_every_screen() {
     browser.sees("to the trash").await;
     inspection.look("batch, file deleted").await;
     inspection.open("trash", &format!("{base}/trash")).await;
+    inspection.open("admin trash", &format!("{base}/admin/trash")).await;
+    browser.click("button[popovertarget^=ask-][title]").await;
+    inspection.look("admin trash, asked").await;
 
     stillage.output(&["bench-data", "--attachments", "20000"]);
     inspection.open("batches, 1,000", &format!("{base}/batches")).await;

@@ -28,6 +28,7 @@ async fn every_page_has_something_to_show() {
         "SELECT count(*) FROM batches WHERE status = 'closed'",
         "SELECT count(*) FROM batches WHERE status = 'open' AND files_count = 0",
         "SELECT count(*) FROM batches WHERE trashed_at IS NOT NULL",
+        "SELECT count(*) FROM batches WHERE held_at IS NOT NULL",
         "SELECT count(*) FROM batches WHERE created_at < now() - interval '90 days'",
         "SELECT count(*) FROM batches WHERE created_at > now() - interval '1 hour'",
         "SELECT count(*) FROM attachments WHERE state = 'trashed'",

@@ -107,7 +107,18 @@ async fn put_into(
 /// Copies a file from the other home into `into`, verified.
 async fn copy(app: &App, file: &FileRow, into: Place, placing: Placing) -> Result<()> {
     let bytes = read_from(app, into.other(), &file.stored_name).await?.ok_or(Error::NotFound)?;
-    put_into(app, into, file, bytes, placing).await
+    put_into(app, into, file, bytes, placing).await?;
+    let id = file.id;
+    if app.db.run(move |conn| db::copies::file(conn, id)).await?.is_some() {
+        return Ok(());
+    }
+    // A purge began meanwhile and may have looked before this copy was there.
+    match into {
+        Place::Local => app.store.remove(&file.stored_name).await,
+        Place::Cloud => cloud(app)?.remove(&file.stored_name).await,
+    }
+    .map_err(failed)?;
+    Err(Error::NotFound)
 }
 
 /// The two homes and the jobs log the whole of a failure; an admin reads its last line.
@@ -127,25 +138,12 @@ fn reason(error: &Error) -> String {
     }
 }
 
-/// Removes every copy of a file that is being purged, the bucket's first. The rows stay, so that what failed can
-/// be repeated.
+/// Removes the bucket's copy of a file that is being purged. One that is not there is a success.
 ///
 /// # Errors
-/// A home that holds a copy cannot be reached, or is no longer configured.
-pub async fn remove_all(app: &App, file: &FileRow) -> Result<()> {
-    let id = file.id;
-    let rows = app.db.run(move |conn| db::copies::of_file(conn, id)).await?;
-    // A copy that is only on its way may be there already.
-    let mut places: Vec<Place> = rows.iter().map(|row| Place::of(&row.place)).collect();
-    places.sort_by(|a, b| b.cmp(a));
-    for place in places {
-        match place {
-            Place::Local => app.store.remove(&file.stored_name).await,
-            Place::Cloud => cloud(app)?.remove(&file.stored_name).await,
-        }
-        .map_err(failed)?;
-    }
-    Ok(())
+/// The bucket cannot be reached, or is no longer configured.
+pub async fn remove_from_bucket(app: &App, stored_name: &str) -> Result<()> {
+    cloud(app)?.remove(stored_name).await.map_err(failed)
 }
 
 /// Enqueues the mending of a file, once.

@@ -22,6 +22,7 @@ use super::{
     attachments::{self, Name},
     audit::reads::Reading,
     batches::{self, Details},
+    hold,
     intake::Intake,
     sites::{self, Site},
     users,
@@ -187,6 +188,7 @@ impl Stage<'_> {
                 let details = Details { number, product: product.to_owned(), notes: notes.to_owned() };
                 batches::edit(self.app, &actor, self.batch(batch)?, details).await?;
             }
+            Act::Hold(reason) => drop(hold::hold(self.app, &actor, self.batch(batch)?, reason).await?),
             Act::Close => {
                 batches::close(self.app, &actor, self.batch(batch)?).await?;
                 // Whoever closes a batch takes its files along.

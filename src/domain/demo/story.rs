@@ -64,6 +64,7 @@ pub enum Act {
     /// Looks at a file, or downloads it.
     Look(usize),
     Take(usize),
+    Hold(&'static str),
 }
 
 /// A file that is to be drawn.
@@ -188,7 +189,14 @@ fn of_batch(now: DateTime<Utc>, batch: usize, batches: usize, offset: usize) -> 
             happens(&mut steps, 2, staff[0], Act::RestoreFile(1));
         }
     }
-    if batch % 16 == 11 {
+    if batch % 14 == 3 {
+        happens(
+            &mut steps,
+            90,
+            ADMIN,
+            Act::Hold("Customer complaint 26-118: nothing goes until it is settled."),
+        );
+    } else if batch % 16 == 11 {
         happens(&mut steps, 60, staff[0], Act::Trash);
     } else if batch % 4 != 3 && files > 0 {
         happens(&mut steps, 60 * 24 * (2 + dice.roll(9)), staff[1], Act::Close);

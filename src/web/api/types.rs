@@ -90,6 +90,9 @@ pub struct Batch {
     /// `open`, `closed` or `trashed`
     #[schema(example = "open")]
     pub status: String,
+    /// On legal hold: nothing of it can be deleted.
+    #[schema(example = false)]
+    pub held: bool,
     pub site_id: Uuid,
     #[schema(example = "Main")]
     pub site: String,
@@ -114,6 +117,7 @@ impl Batch {
             product: row.product,
             notes: row.notes,
             status,
+            held: row.held_at.is_some(),
             site_id: row.site_id,
             site,
             created_at: row.created_at,

@@ -48,8 +48,17 @@ pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path
 }
 
 fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
-    let Whole { file, preview, newer, older, position, activity: events, readers: seen_by, many_sites } =
-        whole;
+    let Whole {
+        file,
+        preview,
+        newer,
+        older,
+        position,
+        activity: events,
+        readers: seen_by,
+        many_sites,
+        is_held,
+    } = whole;
     let made = preview.as_ref();
     let mut frame = frame(req, by, file.row.original_name.as_str(), Place::Batches);
     frame.sites_shown = many_sites;
@@ -72,7 +81,8 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
         can_share: by.actor.may(Action::Share, Resource::Site(file.site_id))
             && !file.batch_trashed
             && state != FileState::Trashed,
-        can_delete: may && state != FileState::Trashed,
+        can_delete: may && !is_held && state != FileState::Trashed,
+        is_held,
         can_restore: may && state == FileState::Trashed,
         batch: BatchRef { id: file.row.batch_id, number: file.batch_number },
         about: About {

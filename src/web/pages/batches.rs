@@ -17,6 +17,7 @@ use super::{
         files::{FileFilters, order_key, parse_order},
         form::SiteOption,
         frame::Place,
+        hold::Hold,
     },
 };
 use crate::{
@@ -117,6 +118,7 @@ fn list_row(row: Row, site: String, hits: &[Hit]) -> BatchRow {
         hit: hits.iter().find(|hit| hit.batch_id == row.id).map(search::hit),
         id: row.id,
         status: status(&row),
+        is_held: row.held_at.is_some(),
         photos: row.pictures_count,
         documents: row.files_count - row.pictures_count,
         bytes: row.bytes_total,
@@ -223,11 +225,13 @@ fn page(
     view: FilesView,
     filters: FileFilters,
 ) -> Result<BatchPage> {
-    let Whole { batch, site, created_by, files, next_files, previews, activity: events, many_sites } = whole;
+    let Whole { batch, site, created_by, held_by, files, next_files, previews, activity: events, many_sites } =
+        whole;
     let mut frame = frame(req, by, batch.number.as_str(), Place::Batches);
     frame.sites_shown = many_sites;
     let status = status(&batch);
     let may = |action| by.actor.may(action, Resource::Site(batch.site_id));
+    let is_held = batch.held_at.is_some();
     let (is_open, is_living) = (status == BatchStatus::Open, status != BatchStatus::Trashed);
     let more_files_url = match next_files {
         Some(place) => Some(filters.url_with("cursor", &query::cursor(place)?)),
@@ -251,7 +255,14 @@ fn page(
         can_edit: is_living && may(Action::ManageBatches),
         can_close: is_open && may(Action::ManageBatches),
         can_reopen: status == BatchStatus::Closed && may(Action::Reopen),
-        can_delete: is_living && may(Action::ManageBatches),
+        can_delete: is_living && !is_held && may(Action::ManageBatches),
+        can_delete_files: is_living && !is_held && may(Action::ManageFiles),
+        can_hold: may(Action::Hold),
+        hold: batch.held_at.map(|since| Hold {
+            since,
+            by: held_by.unwrap_or_default(),
+            reason: batch.hold_reason,
+        }),
         can_restore: !is_living && may(Action::ManageBatches),
         batch: BatchHead {
             id: batch.id,

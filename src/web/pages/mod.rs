@@ -9,6 +9,7 @@ pub mod batch_form;
 pub mod batches;
 pub mod files;
 pub mod history;
+pub mod hold;
 pub mod labels;
 pub mod password;
 mod preview;
@@ -158,9 +159,13 @@ fn act(action: &str) -> Option<Act> {
         "batch.reopen" => Act::BatchReopened,
         "batch.trash" => Act::BatchTrashed,
         "batch.restore" => Act::BatchRestored,
+        "batch.hold" => Act::BatchHeld,
+        "batch.release" => Act::BatchReleased,
         "attachment.upload" | "attachment.import" => Act::FileAdded,
         "attachment.trash" => Act::FileTrashed,
         "attachment.restore" => Act::FileRestored,
+        "attachment.purge_now" => Act::FilePurgeOrdered,
+        "attachment.purge" => Act::FilePurged,
         "attachment.missing" => Act::FileMissing,
         "attachment.found" => Act::FileFound,
         "attachment.edit" => Act::FileDescribed,

@@ -108,7 +108,7 @@ async fn an_old_folder_comes_in_and_what_cannot_is_named() {
     fs::create_dir(old.folder.path().join("folder")).unwrap();
     let link = format!("{}_passwd.pdf", Uuid::new_v4());
     symlink("/etc/passwd", old.folder.path().join(&link)).unwrap();
-    let csv = old.csv.clone() + &format!("\"{}\",L-2,,,,\n", good[0].0);
+    let csv = format!("{}\"{}\",L-2,,,,\n", old.csv, good[0].0);
 
     let (code, dry, _) = import(&app, old.folder.path(), Some(&csv), &["--dry-run"]);
     assert_eq!((code, count(&dry, "imported"), count(&dry, "batches_made")), (Some(1), 32, 4), "{dry}");

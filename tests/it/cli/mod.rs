@@ -58,3 +58,38 @@ fn stats_prints_what_the_api_answers() {
     assert_eq!((&json["stored"]["files"], json["spans"].as_array().unwrap().len()), (&0.into(), 12));
     assert_eq!(run(&["--site", "Nowhere"]).status.code(), Some(2));
 }
+
+fn cleanup(app: &TestApp, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_stillage"))
+        .arg("cleanup")
+        .args(arguments)
+        .current_dir(std::env::temp_dir())
+        .env_clear()
+        .env("DATABASE_URL", &app.database.url)
+        .env("UPLOAD_STORAGE_PATH", app.store())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn cleanup_looks_first_and_says_what_it_did() {
+    let app = TestApp::start();
+    let (young, foreign) = (format!("{}_orphan.pdf", uuid::Uuid::new_v4()), "by hand.pdf".to_owned());
+    for name in [&young, &foreign] {
+        std::fs::write(app.published(name), b"bytes").unwrap();
+    }
+    // Its row may be on its way: what came within the hour is left alone, whatever is asked for.
+    expect(&cleanup(&app, &[]), 0, "1 files to import");
+    expect(&cleanup(&app, &["--older-than", "1", "--dry-run", "--json"]), 0, "\"to_import\": 1");
+    expect(&cleanup(&app, &["--apply"]), 0, "1 files to import");
+    for wrong in [["--dry-run", "--apply"], ["--expect", "1"], ["--apply", "--expect=2"]] {
+        expect(&cleanup(&app, &wrong), 2, "");
+    }
+    // The row that ties the marker to this database is what the start of a command looks at.
+    let marker = app.store().join(".stillage-store");
+    std::fs::write(&marker, "7b0ea7a1-75f0-4a6f-8a54-0a6a4d2b6d0b\n").unwrap();
+    let refused = cleanup(&app, &["--apply"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("belongs to another database"));
+    expect(&refused, 2, "");
+    assert!(app.published(&young).exists() && app.published(&foreign).exists());
+}

@@ -241,9 +241,9 @@ fn pages_of_one_thing_read_that_thing() {
         attachments::locate_by_stored_name(conn, "stored19985").unwrap().unwrap();
     });
     counted.expect_few("the trash", |conn| {
-        assert_eq!(batches::trashed(conn, None, 200).unwrap().len(), 20);
-        assert_eq!(attachments::trashed(conn, None, 200).unwrap().len(), 200);
-        assert!(!attachments::trashed(conn, Some(&[site]), 100).unwrap().is_empty());
+        assert_eq!(batches::trashed(conn, None, None, 200).unwrap().len(), 20);
+        assert_eq!(attachments::trashed(conn, None, None, 200).unwrap().len(), 200);
+        assert!(!attachments::trashed(conn, Some(&[site]), None, 100).unwrap().is_empty());
     });
     counted.expect_few("a session", |conn| {
         use sha2::{Digest, Sha256};

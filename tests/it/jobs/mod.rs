@@ -1,4 +1,6 @@
 //! Background work.
 
+mod orphans;
+mod purge;
 mod queue;
 mod reconcile;

@@ -2,16 +2,19 @@
 
 use std::{
     fs,
+    ops::ControlFlow,
     time::{Duration, Instant},
 };
 
 use chrono::TimeDelta;
 use stillage::{
-    db::{
-        copies as copies_of,
-        copy_figures::{Backlog, Figure},
+    db::copy_figures::{Backlog, Figure},
+    domain::{
+        access::Actor,
+        copies::{self, Move, Place},
+        orphans::{self, GRACE, Wanted},
+        purge, storage,
     },
-    domain::{access::Actor, copies, storage},
 };
 
 use super::{COPIES, text};
@@ -220,17 +223,38 @@ async fn a_purge_takes_both_copies() {
     let app = TestApp::with_cloud(&s3, "hybrid", &[]);
     let staff = app.staff().await;
     let batch = staff.make_batch("B-1").await;
-    let id = staff.store_id(&batch, "a.pdf", &samples::pdf("a")).await.parse().unwrap();
+    let [gone, kept] = ["a", "b"].map(|name| (format!("{name}.pdf"), samples::pdf(name)));
+    let id = staff.store_id(&batch, &gone.0, &gone.1).await;
+    let kept = staff.store(&batch, &kept.0, &kept.1).await;
     app.work_off().await;
-    let file = copies_of::file(&mut app.database.connect(), id).unwrap().unwrap();
+    staff.post_form(&format!("/attachments/{id}/delete"), &[]).await.is(303);
+    app.advance(TimeDelta::days(31));
     s3.set(Mood::Refusing);
-    assert!(copies::remove_all(&app.app, &file).await.is_err());
-    assert_eq!(app.kept().published.len(), 1, "the bucket first: what fails is repeated whole");
+    assert!(purge::due(&app.app).await.is_err());
+    assert_eq!(app.kept().published.len(), 2, "the bucket first: what it keeps stays here too");
     s3.set(Mood::Well);
-    for _ in 0..2 {
-        copies::remove_all(&app.app, &file).await.unwrap();
-        assert_eq!((s3.objects().len(), app.kept().published.len()), (0, 0));
-    }
+    assert_eq!(purge::due(&app.app).await.unwrap().files, 1);
+    assert_eq!(s3.objects(), [text(&kept, "stored_name")]);
+    assert_eq!(app.kept().published, [text(&kept, "stored_name")]);
+    assert_eq!(app.value(COPIES), "local present, cloud present");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_was_on_its_way_when_the_purge_began_is_taken_back() {
+    let s3 = S3::start();
+    let app = TestApp::with_cloud(&s3, "hybrid", &[]);
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    let id: uuid::Uuid = staff.store_id(&batch, "a.pdf", &samples::pdf("a")).await.parse().unwrap();
+    // A move has the file on its list; then the purge begins; then the copy is made.
+    app.execute("INSERT INTO purges (attachment_id, begun_at) SELECT id, now() FROM attachments");
+    let to_cloud = Move { to: Place::Cloud, dry_run: false, evict: false };
+    let go_on = |_: &str| ControlFlow::Continue(());
+    let moved = copies::relocate(&app.app, &Actor::console(), to_cloud, go_on).await.unwrap();
+    assert_eq!((moved.copied, moved.failed.len()), (0, 1));
+    assert_eq!(s3.objects(), Vec::<String>::new());
+    copies::replicate(&app.app, id).await.unwrap();
+    assert_eq!(s3.objects(), Vec::<String>::new(), "and none is made later");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -281,4 +305,42 @@ async fn metrics_tell_backlog_and_lag() {
     app.work_off().await;
     let text = app.stranger().get("/metrics").await.is(200);
     text.shows("stillage_state{of=\"copies\",state=\"backlog\"} 0").shows("lag_seconds\"} 0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_without_a_row_is_moved_aside_and_goes_in_the_end() {
+    let s3 = S3::start();
+    let app = TestApp::with_cloud(&s3, "hybrid", &[]);
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    let living = staff.store(&batch, "a.pdf", &samples::pdf("a")).await;
+    app.work_off().await;
+    // The store is older than the bucket's objects, to the second that an engine tells.
+    let marker = fs::File::options().write(true).open(app.store().join(".stillage-store")).unwrap();
+    let made_at = marker.metadata().unwrap().modified().unwrap();
+    marker.set_modified(made_at - Duration::from_secs(60)).unwrap();
+    let orphan = format!("{}_orphan.pdf", uuid::Uuid::new_v4());
+    for name in [orphan.as_str(), "foreign.pdf"] {
+        fs::write(s3.object(name), b"orphan").unwrap();
+    }
+    let clean = |apply| {
+        let wanted = Wanted { older_than: GRACE, apply, expect: None };
+        let app = std::sync::Arc::clone(&app.app);
+        async move { orphans::clean_up(&app, &Actor::console(), wanted).await.unwrap() }
+    };
+    assert_eq!(clean(true).await.going(), 0, "its row may be on its way");
+    app.advance(TimeDelta::hours(2));
+    let found = clean(false).await;
+    assert_eq!((found.going(), found.objects.names), (1, vec![orphan.clone()]));
+    assert_eq!(clean(true).await.moved, 1);
+    let mut left = vec![text(&living, "stored_name").to_owned(), "foreign.pdf".to_owned()];
+    left.sort();
+    assert_eq!(s3.objects(), left);
+    assert_eq!(orphans::expire(&app.app).await.unwrap(), 0);
+    app.advance(TimeDelta::days(31));
+    assert_eq!(orphans::expire(&app.app).await.unwrap(), 1);
+    assert_eq!(clean(false).await.going(), 0);
+    s3.set(Mood::Refusing);
+    let found = clean(false).await;
+    assert!(found.bucket_trouble.is_some_and(|trouble| trouble.contains("127.0.0.1")));
 }

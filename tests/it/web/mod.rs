@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod admin_trash;
 mod api;
 mod archives;
 mod attachments;
@@ -14,6 +15,7 @@ mod downloads;
 mod every_route;
 mod file_lists;
 mod health;
+mod holds;
 mod jobs_page;
 mod labels;
 mod limits;
@@ -34,14 +36,16 @@ mod tus;
 mod two_factor;
 mod uploads;
 
+use std::time::Duration;
+
 use reqwest::{
     Method, RequestBuilder,
     header::{ACCEPT, CONTENT_TYPE},
 };
-use stillage::web::routes;
+use stillage::{jobs::Worker, web::routes};
 use uuid::Uuid;
 
-use crate::support::{Client, Multipart, TestApp, Tus, samples};
+use crate::support::{Client, Multipart, TestApp, Tus, eventually, samples};
 
 /// Addresses that a stranger may use.
 const FOR_STRANGERS: [&str; 7] =
@@ -77,6 +81,15 @@ const READS: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
 /// Every address that takes a write.
 fn writes() -> Vec<Route> {
     listed().into_iter().filter(|(method, _)| !READS.contains(method)).collect()
+}
+
+/// Lets a worker do what was ordered, but for drawing.
+async fn work(app: &TestApp) {
+    let ordered = "SELECT count(*) FROM jobs WHERE kind ~ '^(purge_file|purge_batch|empty_trash|clean_up)$'";
+    let worker = Worker::start(&app.app);
+    eventually("the worker did it", || app.value(ordered) == "0");
+    worker.stop(Duration::from_secs(20)).await;
+    app.execute("DELETE FROM jobs WHERE kind <> 'make_previews' AND state <> 'dead'");
 }
 
 /// What the placeholders of an address stand for: a batch with one file, an upload to it, a person with a session.
@@ -172,6 +185,7 @@ impl Target {
             ("/admin/users/", &self.person),
             ("/admin/sites/", &self.site),
             ("/admin/jobs/", &self.job),
+            ("/admin/trash/files/", &self.file),
         ];
         let id = ids.iter().find(|(begin, _)| pattern.starts_with(begin)).map_or(&self.batch, |(_, id)| *id);
         pattern

@@ -7,6 +7,7 @@ pub mod prices;
 pub mod sites;
 pub mod stats;
 pub mod storage;
+pub mod trash;
 pub mod user;
 pub mod users;
 

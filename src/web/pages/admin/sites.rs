@@ -1,4 +1,4 @@
-//! Sites: the list, another name, removal.
+//! Sites: the list, another name, how long files are kept, removal.
 
 use actix_web::{HttpRequest, web};
 
@@ -14,7 +14,7 @@ use super::{
     admin_frame, mendable,
 };
 use crate::{
-    domain::sites::{self, Facts},
+    domain::sites::{self, Change, Facts},
     error::{FieldError, Result},
     web::{
         error::WebResult,
@@ -51,15 +51,23 @@ pub async fn add(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
 /// `GET /admin/sites/{id}`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     let facts = sites::show(&app, &by.actor, extract::id(&path)?).await?;
-    let name = facts.site.name.clone();
-    render(&site_page(&req, &by, facts, &name, &[]))
+    let (name, years) = (facts.site.name.clone(), facts.keep_years.to_string());
+    render(&site_page(&req, &by, facts, (&name, &years), &[]))
 }
 
 /// `POST /admin/sites/{id}`
-pub async fn rename(req: HttpRequest, app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
+pub async fn change(req: HttpRequest, app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
     let Posted { by, fields } = form;
-    let (id, name) = (extract::id(&path)?, fields.text("name"));
-    match sites::rename(&app, &by.actor, id, name).await {
+    let (id, name, years) = (extract::id(&path)?, fields.text("name"), fields.text("keep_years"));
+    // Whoever sends only a name changes only that.
+    let keep_years = match fields.all("keep_years").next().map(str::trim) {
+        None => None,
+        Some("") => Some(0),
+        // What is no number is as wrong as one that is out of bounds.
+        Some(text) => Some(text.parse().unwrap_or(-1)),
+    };
+    let wanted = Change { name: name.to_owned(), keep_years };
+    match sites::change(&app, &by.actor, id, wanted).await {
         Ok(name) => {
             Flash::done(format!("Saved {name}")).keep(&by.session);
             Ok(see_other("/admin/sites"))
@@ -67,7 +75,7 @@ pub async fn rename(req: HttpRequest, app: Parts, form: Posted, path: web::Path<
         Err(error) => {
             let (status, problems) = mendable(error, CONFLICTS)?;
             let facts = sites::show(&app, &by.actor, id).await?;
-            render_as(status, &site_page(&req, &by, facts, name, &problems))
+            render_as(status, &site_page(&req, &by, facts, (name, years), &problems))
         }
     }
 }
@@ -98,17 +106,18 @@ fn site_page(
     req: &HttpRequest,
     by: &CurrentUser,
     facts: Facts,
-    typed: &str,
+    (name, years): (&str, &str),
     problems: &[FieldError],
 ) -> SitePage {
     SitePage {
         frame: admin_frame(req, by, facts.site.name.as_str()),
-        typed: Field { value: typed.to_owned(), error: problem(problems, "name") },
+        typed: Field { value: name.to_owned(), error: problem(problems, "name") },
+        keep_years: Field { value: years.to_owned(), error: problem(problems, "keep_years") },
         site: row(facts),
     }
 }
 
 fn row(facts: Facts) -> SiteRow {
-    let Facts { site, members, can_go } = facts;
-    SiteRow { id: site.id, name: site.name, is_default: site.is_default, members, can_go }
+    let Facts { site, members, keep_years, can_go } = facts;
+    SiteRow { id: site.id, name: site.name, is_default: site.is_default, members, keep_years, can_go }
 }

@@ -37,9 +37,13 @@ pub enum Act {
     BatchReopened,
     BatchTrashed,
     BatchRestored,
+    BatchHeld,
+    BatchReleased,
     FileAdded,
     FileTrashed,
     FileRestored,
+    FilePurgeOrdered,
+    FilePurged,
     FileMissing,
     FileFound,
     FileDescribed,
@@ -60,6 +64,9 @@ impl Activity {
             Act::BatchReopened => "open",
             Act::BatchTrashed | Act::FileTrashed => "trash",
             Act::BatchRestored | Act::FileRestored => "undo",
+            Act::BatchHeld => "lock",
+            Act::BatchReleased => "check",
+            Act::FilePurgeOrdered | Act::FilePurged => "x",
             Act::FileAdded => "upload",
             Act::FileMissing | Act::FileInfected => "alert",
             Act::FileFound => "check",
@@ -80,6 +87,10 @@ impl Activity {
             Act::BatchReopened => "opened the batch again",
             Act::BatchTrashed => "moved the batch to the trash",
             Act::BatchRestored => "restored the batch",
+            Act::BatchHeld => "put the batch on hold",
+            Act::BatchReleased => "released the batch",
+            Act::FilePurgeOrdered => "ordered the removal for good of",
+            Act::FilePurged => "removed for good",
             Act::FileAdded => "added",
             Act::FileTrashed => "moved to the trash",
             Act::FileRestored => "restored",
@@ -137,6 +148,8 @@ impl Act {
                 | Act::BatchReopened
                 | Act::BatchTrashed
                 | Act::BatchRestored
+                | Act::BatchHeld
+                | Act::BatchReleased
                 | Act::ArchiveTaken
         )
     }

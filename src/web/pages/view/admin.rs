@@ -21,6 +21,7 @@ const TABS: &[Tab] = &[
     tab("users", "/admin/users", "users", "Users"),
     tab("sites", "/admin/sites", "site", "Sites"),
     tab("jobs", "/admin/jobs", "jobs", "Jobs"),
+    tab("trash", "/admin/trash", "trash", "Trash"),
     // Last.
     tab("doctor", "/admin/doctor", "heart", "Health"),
 ];

@@ -37,6 +37,8 @@ pub struct AttachmentPage {
     /// Kind and note can be changed.
     pub can_describe: bool,
     pub can_delete: bool,
+    /// Its batch is on legal hold.
+    pub is_held: bool,
     /// Shows "Share", a link to `/attachments/{id}/shares`.
     pub can_share: bool,
     pub can_restore: bool,

@@ -10,6 +10,7 @@ use super::files::FileFilters;
 use super::form::{Field, SiteOption};
 use super::format;
 use super::frame::Frame;
+use super::hold::Hold;
 use super::search::SearchHit;
 
 #[derive(Template)]
@@ -40,6 +41,7 @@ pub struct BatchRow {
     pub bytes: i64,
     pub last_activity: DateTime<Utc>,
     pub status: BatchStatus,
+    pub is_held: bool,
     /// A file for which it was found, when neither number nor product says why.
     pub hit: Option<SearchHit>,
 }
@@ -118,7 +120,7 @@ pub struct BatchPage {
     /// The newest few, newest first.
     pub activity: Vec<Activity>,
     pub can_upload: bool,
-    /// Files can be deleted and given another kind.
+    /// Files can be given another kind.
     pub can_change_files: bool,
     /// A scan of the label led here: adding files comes before everything that can wait.
     pub is_scanned: bool,
@@ -128,6 +130,10 @@ pub struct BatchPage {
     pub can_reopen: bool,
     pub can_delete: bool,
     pub can_restore: bool,
+    /// On legal hold: who put it there, when and why.
+    pub hold: Option<Hold>,
+    pub can_hold: bool,
+    pub can_delete_files: bool,
 }
 
 pub struct BatchHead {
@@ -389,6 +395,6 @@ impl BatchPage {
     }
 
     pub fn has_menu(&self) -> bool {
-        self.can_edit || self.can_close || self.can_reopen || self.can_delete
+        self.can_edit || self.can_close || self.can_reopen || self.can_delete || self.can_hold
     }
 }

@@ -23,7 +23,7 @@
 //! | [`trash`] | what was deleted and can come back |
 //! | [`error`] | every error page |
 //! | [`labels`] | printable labels |
-//! | [`activity`], [`device`], [`mod@file`], [`files`], [`preview`], [`receipt`], [`search`], [`form`], [`mod@format`] | pieces that several pages share |
+//! | [`activity`], [`device`], [`mod@file`], [`files`], [`hold`], [`preview`], [`receipt`], [`search`], [`form`], [`mod@format`] | pieces that several pages share |
 
 pub mod account;
 pub mod activity;
@@ -41,6 +41,7 @@ pub mod files;
 pub mod form;
 pub mod format;
 pub mod frame;
+pub mod hold;
 pub mod jobs;
 pub mod labels;
 pub mod people;

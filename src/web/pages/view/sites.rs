@@ -20,6 +20,8 @@ pub struct SiteRow {
     pub name: String,
     pub is_default: bool,
     pub members: i64,
+    /// 0: as long as the trash keeps them.
+    pub keep_years: i32,
     pub can_go: bool,
 }
 
@@ -31,11 +33,18 @@ pub struct SitePage {
     pub site: SiteRow,
     /// The name as it was typed.
     pub typed: Field,
+    /// The years as they were typed.
+    pub keep_years: Field,
 }
 
 impl SiteRow {
     pub fn members_text(&self) -> String {
         format::count(self.members, "person", "people")
+    }
+
+    /// "5 years"
+    pub fn keep_text(&self) -> Option<String> {
+        (self.keep_years > 0).then(|| format::count(i64::from(self.keep_years), "year", "years"))
     }
 
     pub fn path(&self, act: &str) -> String {
