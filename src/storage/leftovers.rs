@@ -11,9 +11,40 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Found, LocalStore, Result, StorageError, key, published::ignore_missing};
+use super::{Found, LocalStore, Published, Result, Staged, StorageError, key, published::ignore_missing};
 
 impl LocalStore {
+    /// Moves an unknown or damaged file aside into `.trash/`, beside one that was moved there before; `false` when it is
+    /// not there any more.
+    pub fn set_aside(&self, stored_name: &str) -> Result<bool> {
+        let from = key::published(self.root(), stored_name);
+        let mut to = key::trashed(self.root(), stored_name);
+        if to.exists() {
+            to = key::trashed(self.root(), &key::stored_name(Uuid::new_v4(), stored_name));
+        }
+        let moved = rename(&from, &to)?;
+        self.sync_published().map_err(StorageError::io("move a file aside"))?;
+        Ok(moved)
+    }
+
+    /// Publishes over a file that is known to be bad, which is kept aside.
+    pub fn replace(&self, staged: Staged, stored_name: &str) -> Result<()> {
+        if self.open_published(stored_name)?.is_some() {
+            self.set_aside(stored_name)?;
+        }
+        self.publish(staged, stored_name).map(Published::confirm)
+    }
+
+    /// Removes a published file for good, durably. One that is not there is a success.
+    pub fn remove_published(&self, stored_name: &str) -> Result<()> {
+        let doing = "remove a file";
+        self.check()?;
+        fs::remove_file(key::published(self.root(), stored_name))
+            .or_else(ignore_missing)
+            .map_err(StorageError::io(doing))?;
+        self.sync_published().map_err(StorageError::io(doing))
+    }
+
     /// Removes published files for good, durably; those that are not there are gone already. Returns the names whose
     /// removal failed, with the first reason.
     ///

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     MarkerPolicy, Published, Result, Resumed, Staged, Staging, StorageError,
     dir_sync::DirSync,
-    key, leftovers, marker,
+    key, marker,
     published::{self, ignore_missing},
     staging,
 };
@@ -231,40 +231,9 @@ impl LocalStore {
             .map_err(StorageError::io("read its marker"))
     }
 
-    /// Moves an unknown or damaged file aside into `.trash/`, beside one that was moved there before; `false` when it is
-    /// not there any more.
-    pub fn set_aside(&self, stored_name: &str) -> Result<bool> {
-        let from = key::published(&self.root, stored_name);
-        let mut to = key::trashed(&self.root, stored_name);
-        if to.exists() {
-            to = key::trashed(&self.root, &key::stored_name(Uuid::new_v4(), stored_name));
-        }
-        let moved = leftovers::rename(&from, &to)?;
-        self.batches.sync().map_err(StorageError::io("move a file aside"))?;
-        Ok(moved)
-    }
-
     /// Makes durable what came into `batches/` or went.
     pub(super) fn sync_published(&self) -> io::Result<()> {
         self.batches.sync()
-    }
-
-    /// Publishes over a file that is known to be bad, which is kept aside.
-    pub fn replace(&self, staged: Staged, stored_name: &str) -> Result<()> {
-        if self.open_published(stored_name)?.is_some() {
-            self.set_aside(stored_name)?;
-        }
-        self.publish(staged, stored_name).map(Published::confirm)
-    }
-
-    /// Removes a published file for good, durably. One that is not there is a success.
-    pub fn remove_published(&self, stored_name: &str) -> Result<()> {
-        let doing = "remove a file";
-        self.check()?;
-        fs::remove_file(key::published(&self.root, stored_name))
-            .or_else(ignore_missing)
-            .map_err(StorageError::io(doing))?;
-        self.batches.sync().map_err(StorageError::io(doing))
     }
 
     /// Removes staged files that no living upload holds, of this instance or another, and returns how many.

@@ -37,7 +37,7 @@ pub const GRACE: TimeDelta = TimeDelta::hours(1);
 const ALARM_FILES: usize = 20;
 const ALARM_SHARE: f64 = 0.01;
 /// Where the page finds what was found last.
-const LAST: &str = "orphans.last";
+const LAST: &str = "orphans_last";
 
 /// Whether so many of all files are too many to be right.
 pub(super) fn is_too_much(affected: usize, total: usize) -> bool {

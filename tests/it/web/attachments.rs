@@ -40,7 +40,8 @@ async fn a_file_goes_to_the_trash_and_comes_back() {
     let trail =
         "SELECT string_agg(action, ' ' ORDER BY id) FROM audit_events WHERE attachment_id IS NOT NULL";
     let uploads = "attachment.upload attachment.upload";
-    assert_eq!(app.value(trail), format!("{uploads} attachment.trash attachment.restore"));
+    let rest = "attachment.trash attachment.view attachment.restore attachment.download";
+    assert_eq!(app.value(trail), format!("{uploads} {rest}"));
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn a_wrong_name_and_a_wrong_password_look_alike() {
     assert!(before.is_empty());
     visitor.get("/batches").await.is(401);
     assert_eq!(app.value("SELECT count(*) FROM sessions"), "0");
-    assert_eq!(app.value("SELECT count(*) FROM audit_events WHERE action = 'login.failure'"), "3");
+    assert_eq!(app.value("SELECT count(*) FROM audit_events WHERE action = 'login.failure'"), "5");
 }
 
 #[tokio::test]

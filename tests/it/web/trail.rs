@@ -211,7 +211,7 @@ async fn exports_are_whole_filtered_safe_and_on_record() {
         app.value("SELECT count(*) FROM audit_events").parse::<i64>().unwrap()
     );
     assert!(text.starts_with("id,at,actor,"));
-    assert!(text.contains(",\"'=1+1\","), "a number that looks like a formula is text");
+    assert!(text.contains(",'=1+1,"), "a number that looks like a formula is text");
     assert!(text.contains(",\"slip, two.pdf\","));
     let json = admin.get("/admin/audit/export?format=json&actor=stan&group=files").await.is(200).json();
     let events = json.as_array().unwrap();
