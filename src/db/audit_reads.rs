@@ -92,9 +92,9 @@ pub fn readers(conn: &mut PgConnection, attachment: Uuid, limit: i64) -> Result<
         "SELECT actor_id, max(actor) AS actor, count(*) FILTER (WHERE action = 'attachment.view') AS views,
                 count(*) FILTER (WHERE action <> 'attachment.view') AS downloads, max(at) AS last
            FROM (SELECT actor_id, actor, action, at FROM audit_events
-                  WHERE attachment_id BETWEEN $1 AND $1
+                  WHERE attachment_id = $1
                     AND action IN ('attachment.view', 'attachment.download', 'share.download')
-                  ORDER BY attachment_id, id DESC LIMIT $2) latest
+                  ORDER BY id DESC LIMIT $2) latest
           GROUP BY actor_id ORDER BY last DESC",
     )
     .bind::<sql_types::Uuid, _>(attachment)

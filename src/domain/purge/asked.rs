@@ -50,7 +50,7 @@ pub async fn file(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Res
 /// Orders the purge of a batch with its files and returns its number.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub async fn batch(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Result<String> {
     authorize(actor, Action::Administer, Resource::System)?;
     let (actor, now, clock) = (actor.clone(), app.clock.now(), app.clock.clone());

@@ -186,7 +186,7 @@ fn end_batch(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Result<bo
     Ok(true)
 }
 
-/// Purges these files, at most [`STEP`], but for those that something keeps or that were restored.
+/// Purges these files, at most `STEP`, but for those that something keeps or that were restored.
 ///
 /// # Errors
 /// As [`due`].
