@@ -1,8 +1,9 @@
 //! Events: written in the transaction of what they describe, or not at all; [`reads`] beside what they describe.
 //! [`actions`] are all there are. [`seal`] chains them, [`verify`] proves that nobody changed them since and [`watch`]
-//! does so every day, [`export`] hands them out, [`list`] and [`history`] show them.
+//! does so every day, [`anchor`] keeps their head elsewhere, [`export`] hands them out, [`list`] and [`history`] show them.
 
 pub mod actions;
+pub mod anchor;
 pub mod export;
 pub mod history;
 pub mod list;

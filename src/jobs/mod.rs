@@ -60,6 +60,8 @@ pub enum Job {
     CopyScrub,
     /// Goes on with the move that an admin began.
     CopyMove,
+    /// Puts the head of the audit trail into the bucket.
+    CopyHead,
     /// Removes for good what was in the trash for its days, and what lies in `.trash/` as long.
     PurgeTrash,
     /// The same of everything that an admin found in the trash.
@@ -97,6 +99,7 @@ impl Job {
             Self::CopyHeal { .. } => "copy_heal",
             Self::CopyScrub => "copy_scrub",
             Self::CopyMove => "copy_move",
+            Self::CopyHead => "copy_head",
             Self::PurgeTrash => "purge_trash",
             Self::EmptyTrash { .. } => "empty_trash",
             Self::PurgeFile { .. } => "purge_file",
@@ -126,6 +129,7 @@ impl Job {
             Self::CopyHeal { .. } => "Mend copies",
             Self::CopyScrub => "Read copies again",
             Self::CopyMove => "Move all files",
+            Self::CopyHead => "Put the head of the trail into the bucket",
             Self::PurgeTrash => "Purge what was long in the trash",
             Self::EmptyTrash { .. } => "Empty the trash",
             Self::PurgeFile { .. } => "Purge a file",
@@ -163,6 +167,7 @@ impl Job {
             }
             Self::CopyHeal { attachment } => copies::heal(app, attachment).await?,
             Self::CopyMove => copies::moving::go_on(app).await?,
+            Self::CopyHead => audit::anchor::drop_anchor(app).await?,
             Self::CopyScrub => {
                 let report = copies::scrub(app).await?;
                 tracing::info!(?report, "copies read again");

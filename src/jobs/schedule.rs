@@ -23,6 +23,7 @@ pub const TABLE: &[Recurring] = &[
     Recurring { job: Job::FoldUsage, every: Duration::from_secs(600) },
     Recurring { job: Job::Reconcile, every: Duration::from_secs(6 * 3600) },
     Recurring { job: Job::CopyScrub, every: Duration::from_secs(600) },
+    Recurring { job: Job::CopyHead, every: Duration::from_secs(3600) },
     Recurring { job: Job::VerifyTrail, every: Duration::from_secs(24 * 3600) },
     Recurring { job: Job::PurgeTrash, every: Duration::from_secs(3600) },
 ];

@@ -68,6 +68,11 @@ pub(crate) fn object(stored_name: &str) -> Result<object_store::path::Path, obje
     object_store::path::Path::parse(format!("{BATCHES}/{stored_name}"))
 }
 
+/// The key of a head of the audit trail.
+pub(crate) fn audit_head(seal: i64) -> object_store::path::Path {
+    object_store::path::Path::from(format!("audit/head-{seal:012}.json"))
+}
+
 /// Where an object goes that nobody knows.
 pub(crate) fn object_aside(stored_name: &str) -> Result<object_store::path::Path, object_store::path::Error> {
     object_store::path::Path::parse(format!("{TRASH}/{stored_name}"))

@@ -8,7 +8,7 @@ use object_store::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{ByteStream, Identity, ObjectStorage, Placing, Result, StorageError, explain};
+use super::{ByteStream, Identity, ObjectStorage, Placing, Result, StorageError, explain, key};
 
 /// Files up to this size go in one request, larger ones in parts of at least this size.
 const PART: u64 = 16 * 1024 * 1024;
@@ -16,6 +16,24 @@ const PART: u64 = 16 * 1024 * 1024;
 const PARTS_MAX: u64 = 10_000;
 
 impl ObjectStorage {
+    /// Keeps a head of the audit trail. What was kept for this seal before stays.
+    ///
+    /// # Errors
+    /// [`StorageError::Taken`] when that was something else.
+    pub async fn put_head(&self, seal: i64, text: Vec<u8>) -> Result<()> {
+        let key = key::audit_head(seal);
+        match self.s3.get(&key).await {
+            Ok(kept) => {
+                let kept = self.told(kept.bytes().await)?;
+                if kept == text { Ok(()) } else { Err(StorageError::Taken) }
+            }
+            Err(object_store::Error::NotFound { .. }) => {
+                self.told(self.s3.put(&key, text.into()).await.map(drop))
+            }
+            Err(error) => self.told(Err(error)),
+        }
+    }
+
     /// Sends a file. Where one is already, a [new](Placing::New) one is not sent: the caller looks at what is
     /// there.
     pub(super) async fn send(

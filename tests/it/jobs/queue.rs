@@ -47,8 +47,9 @@ fn enqueue(app: &TestApp, kind: &str, max_attempts: i32) -> Uuid {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_recurs_waits_once_and_comes_again_when_it_is_due() {
     let app = TestApp::start();
-    let often = "copy_scrub expire_sessions fold_usage purge_trash reconcile sweep_staging";
-    let all = "copy_scrub expire_sessions fold_usage purge_trash reconcile sweep_staging verify_trail";
+    let often = "copy_head copy_scrub expire_sessions fold_usage purge_trash reconcile sweep_staging";
+    let all =
+        "copy_head copy_scrub expire_sessions fold_usage purge_trash reconcile sweep_staging verify_trail";
     for _ in 0..2 {
         schedule::enqueue_all(&app.app).await.unwrap();
         schedule::enqueue_due(&app.app).await.unwrap();

@@ -11,6 +11,7 @@ use stillage::{
     db::copy_figures::{Backlog, Figure},
     domain::{
         access::Actor,
+        audit,
         copies::{self, Move, Place},
         orphans::{self, GRACE, Wanted},
         purge, storage,
@@ -343,4 +344,28 @@ async fn an_object_without_a_row_is_moved_aside_and_goes_in_the_end() {
     s3.set(Mood::Refusing);
     let found = clean(false).await;
     assert!(found.bucket_trouble.is_some_and(|trouble| trouble.contains("127.0.0.1")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_head_of_the_trail_is_kept_in_the_bucket() {
+    let s3 = S3::start();
+    let app = TestApp::with_cloud(&s3, "hybrid", &[]);
+    app.staff().await.make_batch("B-1").await;
+    for _ in 0..2 {
+        audit::anchor::drop_anchor(&app.app).await.unwrap();
+        assert!(s3.heads().is_empty(), "nothing is sealed yet");
+    }
+    audit::seal::seal_pending(&app.app).await.unwrap();
+    for _ in 0..2 {
+        audit::anchor::drop_anchor(&app.app).await.unwrap();
+        assert_eq!(s3.heads().len(), 1);
+    }
+    let kept: serde_json::Value = serde_json::from_slice(&s3.heads()[0]).unwrap();
+    assert_eq!(
+        kept["hash"],
+        app.value("SELECT encode(hash, 'hex') FROM audit_seals ORDER BY id DESC LIMIT 1")
+    );
+    // Whoever rewrites the chain cannot rewrite what is kept.
+    app.execute("ALTER TABLE audit_seals DISABLE TRIGGER USER; UPDATE audit_seals SET hash = sha256('x')");
+    assert!(audit::anchor::drop_anchor(&app.app).await.is_err());
 }

@@ -143,6 +143,12 @@ impl S3 {
         self.folder.path().join(BUCKET).join("batches").join(stored_name)
     }
 
+    /// What is kept of the heads of the audit trail.
+    pub fn heads(&self) -> Vec<Vec<u8>> {
+        let entries = fs::read_dir(self.folder.path().join(BUCKET).join("audit")).into_iter().flatten();
+        entries.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
+    }
+
     pub fn objects(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path().join(BUCKET).join("batches")).into_iter().flatten();
         let mut names: Vec<String> =
