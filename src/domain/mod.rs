@@ -26,6 +26,7 @@ mod placed;
 pub mod previews;
 pub mod scan;
 pub mod session_store;
+pub mod settings;
 pub mod shares;
 pub mod sites;
 pub mod slots;

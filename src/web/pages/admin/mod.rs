@@ -1,5 +1,6 @@
 //! The admin's pages: a file of handlers per resource. Their tabs are in `view/admin.rs`.
 
+pub mod settings;
 pub mod sites;
 pub mod storage;
 pub mod user;

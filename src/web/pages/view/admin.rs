@@ -18,6 +18,7 @@ const TABS: &[Tab] = &[
     tab("storage", "/admin/storage", "disks", "Storage"),
     tab("users", "/admin/users", "users", "Users"),
     tab("sites", "/admin/sites", "site", "Sites"),
+    tab("settings", "/admin/settings", "settings", "Settings"),
 ];
 
 pub fn tabs() -> &'static [Tab] {
