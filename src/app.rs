@@ -12,7 +12,7 @@ use crate::{
         embedded::{Embedded, Options, Owner},
         settings,
     },
-    domain::{auth::Passwords, sites, slots::Slots, tally::Tally, throttle::Throttle},
+    domain::{auth::Passwords, settings::Settings, sites, slots::Slots, tally::Tally, throttle::Throttle},
     error::{Error, Result},
     metrics::Metrics,
     render::Renderer,
@@ -26,6 +26,8 @@ pub const POOL_SIZE: u32 = 16;
 /// The parts, shared by everything that runs.
 pub struct App {
     pub config: Config,
+    /// What admins may change while it runs.
+    pub settings: Settings,
     pub db: Db,
     pub store: Arc<LocalStore>,
     /// `None`: files are stored unscanned.
@@ -77,6 +79,7 @@ impl App {
         let session_key = settings::get_or_init(&mut conn, &clock, "session_key", || {
             hex::encode(rand::random::<[u8; 64]>())
         })?;
+        let chosen = Settings::read(&mut conn, &config, &clock)?;
         sites::ensure_default(&mut conn, &clock)?;
         let policy = if db::copies::any_local(&mut conn)? {
             MarkerPolicy::Require
@@ -93,6 +96,7 @@ impl App {
         Ok(Arc::new(Self {
             renderer: Renderer::new(config.render_program.clone()),
             config,
+            settings: chosen,
             scanner,
             db,
             store: Arc::new(store),

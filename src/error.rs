@@ -40,6 +40,11 @@ pub enum Error {
     /// Busy or shutting down; the caller may try again soon.
     #[error("{message}")]
     Unavailable { message: Cow<'static, str>, retry_after: Duration },
+    /// An admin made everything read-only for a while.
+    #[error(
+        "Stillage is being looked after: everything can be read, nothing can be changed. Try again later."
+    )]
+    Maintenance,
     /// Ours to mend. The cause goes to the log, never to the caller.
     #[error("Something went wrong on the server.")]
     Internal(#[source] anyhow::Error),
@@ -151,6 +156,7 @@ impl Error {
             Self::Upload(trouble) => trouble.code(),
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
+            Self::Maintenance => "maintenance",
             Self::Internal(_) => "internal",
         }
     }

@@ -6,7 +6,7 @@ mod cloud;
 mod reader;
 mod scanner;
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
@@ -76,6 +76,12 @@ pub struct Config {
 /// Bytes in the MB of `MAX_UPLOAD_SIZE_MB`.
 pub const MB: u64 = 1_048_576;
 
+/// What `MAX_UPLOAD_SIZE_MB` may be, wherever it is set.
+pub const MAX_UPLOAD_MB: RangeInclusive<u64> = 1..=1_048_576;
+
+/// What `TRASH_RETENTION_DAYS` may be.
+pub const TRASH_DAYS: RangeInclusive<u64> = 1..=36_500;
+
 impl Config {
     /// Reads `.env` (which never overrides the environment) and the environment.
     pub fn from_env() -> Result<Self, ConfigError> {
@@ -93,7 +99,8 @@ impl Config {
         let mut read = Reader { lookup, entries: Vec::new() };
 
         let upload_storage_path = read.path("UPLOAD_STORAGE_PATH", "./uploads")?;
-        let max_upload_size = read.number("MAX_UPLOAD_SIZE_MB", 10, 1, 1_048_576)? * MB;
+        let max_upload_size =
+            read.number("MAX_UPLOAD_SIZE_MB", 10, *MAX_UPLOAD_MB.start(), *MAX_UPLOAD_MB.end())? * MB;
         let database = match read.secret("DATABASE_URL") {
             Some(url) if is_postgres_url(url.expose_secret()) => DatabaseSource::Url(url),
             Some(_) => {
@@ -110,7 +117,8 @@ impl Config {
         let scrub_every = days(read.number("SCRUB_EVERY_DAYS", 30, 1, 3_650)?);
         let move_max_rate = read.optional_number("MOVE_MAX_MB_PER_SECOND", 1, 1_000_000)?.map(|mb| mb * MB);
         let scanner = read.scanner()?;
-        let trash_retention = days(read.number("TRASH_RETENTION_DAYS", 30, 1, 36_500)?);
+        let trash_retention =
+            days(read.number("TRASH_RETENTION_DAYS", 30, *TRASH_DAYS.start(), *TRASH_DAYS.end())?);
         let session_idle = minutes(read.number("SESSION_IDLE_MINUTES", 60, 1, 43_200)?);
         let session_max = minutes(60 * read.number("SESSION_MAX_HOURS", 12, 1, 8_760)?);
         let first_admin = match (read.text("ADMIN_USERNAME"), read.secret("ADMIN_PASSWORD")) {
@@ -157,6 +165,11 @@ impl Config {
     /// Every variable with its effective value, secrets hidden, in the order of the documentation.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Whether the environment sets this variable, so that nothing else can.
+    pub fn is_fixed(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.name == name && entry.from_environment)
     }
 
     /// Whether users reach this server over HTTPS; turns on `Secure` cookies and HSTS.
@@ -218,7 +231,7 @@ fn trusted_proxies<F: Fn(&str) -> Option<String>>(read: &mut Reader<F>) -> Resul
         .collect()
 }
 
-const fn days(n: u64) -> Duration {
+pub const fn days(n: u64) -> Duration {
     Duration::from_secs(n * 86_400)
 }
 

@@ -1,7 +1,10 @@
 //! What a file may be, and whether it is what its name says.
 //!
 //! To allow another type, add a line to [`TYPES`]: its extensions, its media type as sniffed from its first
-//! bytes, and how its whole is checked.
+//! bytes, and how its whole is checked. Some are taken only where an admin turned them on
+//! (`domain::settings`); their checks are in [`extra`].
+
+mod extra;
 
 use std::{
     borrow::Cow,
@@ -9,6 +12,7 @@ use std::{
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
 };
 
+use self::extra::{Format, Wrong};
 use crate::{
     error::{Error, Refusal, Result},
     storage::key,
@@ -30,12 +34,28 @@ enum Check {
     Png,
     /// The first bytes are all that is asked for: encrypted and odd PDFs are kept as they are.
     FirstBytes,
+    /// A type that admins turn on.
+    Extra(Format),
 }
 
 pub const TYPES: &[Type] = &[
     Type { extensions: &["jpg", "jpeg"], media_type: "image/jpeg", check: Check::Jpeg },
     Type { extensions: &["png"], media_type: "image/png", check: Check::Png },
     Type { extensions: &["pdf"], media_type: "application/pdf", check: Check::FirstBytes },
+    Type { extensions: &["webp"], media_type: "image/webp", check: Check::Extra(Format::Webp) },
+    Type { extensions: &["heic", "heif"], media_type: "image/heic", check: Check::Extra(Format::Heic) },
+    Type { extensions: &["csv"], media_type: "text/csv", check: Check::Extra(Format::Csv) },
+    Type {
+        extensions: &["xlsx"],
+        media_type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        check: Check::Extra(Format::Office("xl/workbook.xml")),
+    },
+    Type {
+        extensions: &["docx"],
+        media_type: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        check: Check::Extra(Format::Office("word/document.xml")),
+    },
+    Type { extensions: &["txt"], media_type: "text/plain", check: Check::Extra(Format::Text) },
 ];
 
 /// How many first bytes tell the type.
@@ -44,22 +64,35 @@ pub const HEAD: usize = 64;
 /// Most pixels of a picture. Above this, a preview would take gigabytes.
 const MAX_PIXELS: u64 = 100_000_000;
 
+/// The keys of the types that admins turn on.
+pub type Extras = [&'static str];
+
+/// The types that are taken only when they are turned on.
+pub fn extras() -> impl Iterator<Item = &'static Type> {
+    TYPES.iter().filter(|kind| kind.is_extra())
+}
+
+/// Those that are taken, with these turned on.
+fn taken(extras: &Extras) -> impl Iterator<Item = &'static Type> {
+    TYPES.iter().filter(|kind| !kind.is_extra() || extras.contains(&kind.key()))
+}
+
 /// Every allowed extension, for forms and messages.
-pub fn extensions() -> impl Iterator<Item = &'static str> {
-    TYPES.iter().flat_map(|kind| kind.extensions.iter().copied())
+pub fn extensions(extras: &Extras) -> impl Iterator<Item = &'static str> {
+    taken(extras).flat_map(|kind| kind.extensions.iter().copied())
 }
 
 /// The type that the name claims.
 ///
 /// # Errors
 /// [`Refusal::UnsupportedType`] when it is not an allowed one.
-pub fn claimed_by(filename: &str) -> Result<&'static Type> {
+pub fn claimed_by(filename: &str, extras: &Extras) -> Result<&'static Type> {
     let extension = key::extension(filename);
     let known = extension
         .as_deref()
-        .and_then(|extension| TYPES.iter().find(|kind| kind.extensions.contains(&extension)));
+        .and_then(|extension| taken(extras).find(|kind| kind.extensions.contains(&extension)));
     known.ok_or_else(|| {
-        let allowed = extensions().collect::<Vec<_>>().join(", ");
+        let allowed = extensions(extras).collect::<Vec<_>>().join(", ");
         let said =
             extension.map_or("Files without an extension".to_owned(), |e| format!("Files of type .{e}"));
         unsupported(format!("{said} are not taken. Allowed are: {allowed}."))
@@ -67,6 +100,15 @@ pub fn claimed_by(filename: &str) -> Result<&'static Type> {
 }
 
 impl Type {
+    /// Its first extension stands for it.
+    pub fn key(&self) -> &'static str {
+        self.extensions[0]
+    }
+
+    pub fn is_extra(&self) -> bool {
+        matches!(self.check, Check::Extra(_))
+    }
+
     /// Compares the first bytes with what the name claims.
     ///
     /// # Errors
@@ -74,8 +116,13 @@ impl Type {
     pub fn check_head(&self, head: &[u8]) -> Result<()> {
         let sniffed = infer::get(head).map(|kind| kind.mime_type());
         // `infer` takes `%PDF`; the standard (ISO 32000) asks for `%PDF-`.
-        let is_claimed = sniffed == Some(self.media_type)
-            && (self.media_type != "application/pdf" || head.starts_with(b"%PDF-"));
+        let is_claimed = match self.check {
+            Check::Extra(format) => format.begins(head),
+            Check::FirstBytes | Check::Jpeg | Check::Png => {
+                sniffed == Some(self.media_type)
+                    && (self.media_type != "application/pdf" || head.starts_with(b"%PDF-"))
+            }
+        };
         if is_claimed {
             return Ok(());
         }
@@ -93,24 +140,50 @@ impl Type {
     /// Checks the whole file without decoding it, and returns the width and height of a picture in pixels.
     ///
     /// # Errors
-    /// [`Refusal::UnreadableImage`] when a picture's header or end is broken, or it has more than 100 megapixels.
+    /// [`Refusal::UnreadableImage`] when a picture's header or end is broken, or it has more than 100 megapixels;
+    /// [`Refusal::UnsupportedType`] when a file of an extra type is not one.
     pub fn check_whole(&self, file: File) -> Result<Option<(u32, u32)>> {
         let mut reader = BufReader::with_capacity(64 * 1024, file);
         let size = match self.check {
             Check::FirstBytes => return Ok(None),
+            Check::Extra(format) => return self.check_extra(format, &mut reader).map(|()| None),
             Check::Jpeg => walk_jpeg(&mut reader),
             Check::Png => walk_png(&mut reader),
         };
-        match size {
-            Ok((0, _) | (_, 0)) => Err(unreadable("it has no width or height")),
-            Ok((w, h)) if u64::from(w) * u64::from(h) > MAX_PIXELS => {
-                Err(unreadable("it has more than 100 megapixels"))
+        checked_size(size)
+    }
+
+    fn check_extra(&self, format: Format, reader: &mut (impl BufRead + Seek)) -> Result<()> {
+        format.check(reader).map_err(|wrong| match wrong {
+            Wrong::Content(why) => {
+                let extension = self.key().to_uppercase();
+                unsupported(format!(
+                    "The name says {extension}, but {why}. Save it as a real {extension} and send that."
+                ))
             }
-            Ok(size) => Ok(Some(size)),
-            Err(Broken::Header) => Err(unreadable("its header is broken")),
-            Err(Broken::End) => Err(unreadable("its end is missing")),
-            Err(Broken::Io(error)) => Err(Error::internal(error)),
+            Wrong::Io(error) => Error::internal(error),
+        })
+    }
+}
+
+/// The width and height of a PNG that is not a file.
+///
+/// # Errors
+/// As [`Type::check_whole`] of a picture.
+pub fn png_size(bytes: &[u8]) -> Result<(u32, u32)> {
+    checked_size(walk_png(&mut io::Cursor::new(bytes))).map(|size| size.unwrap_or_default())
+}
+
+fn checked_size(size: Result<(u32, u32), Broken>) -> Result<Option<(u32, u32)>> {
+    match size {
+        Ok((0, _) | (_, 0)) => Err(unreadable("it has no width or height")),
+        Ok((w, h)) if u64::from(w) * u64::from(h) > MAX_PIXELS => {
+            Err(unreadable("it has more than 100 megapixels"))
         }
+        Ok(size) => Ok(Some(size)),
+        Err(Broken::Header) => Err(unreadable("its header is broken")),
+        Err(Broken::End) => Err(unreadable("its end is missing")),
+        Err(Broken::Io(error)) => Err(Error::internal(error)),
     }
 }
 
@@ -268,7 +341,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
-        claimed_by(name).unwrap().check_whole(file)
+        claimed_by(name, &[]).unwrap().check_whole(file)
     }
 
     #[test]
@@ -321,14 +394,14 @@ mod tests {
             ("a.jpg", b"GIF89a", false),
         ];
         for (name, head, good) in table {
-            assert_eq!(claimed_by(name).unwrap().check_head(head).is_ok(), *good, "{name} {head:?}");
+            assert_eq!(claimed_by(name, &[]).unwrap().check_head(head).is_ok(), *good, "{name} {head:?}");
         }
     }
 
     #[test]
     fn unknown_extensions_are_refused_with_what_is_allowed() {
         for name in ["a.exe", "pdf", "a.pdf.exe", ".png", "a.svg"] {
-            let message = claimed_by(name).unwrap_err().to_string();
+            let message = claimed_by(name, &[]).unwrap_err().to_string();
             assert!(message.contains("jpg, jpeg, png, pdf"), "{message}");
         }
     }

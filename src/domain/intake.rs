@@ -72,7 +72,7 @@ impl Intake {
     /// # Errors
     /// [`Refusal::UnsupportedType`] when the name's extension is not allowed.
     pub fn file(&self, filename: &str) -> Result<Incoming<'_>> {
-        let kind = kind_of(filename)?;
+        let kind = kind_of(&self.app, filename)?;
         let inflow = Inflow::new(&self.app, kind);
         Ok(Incoming { intake: self, filename: filename.to_owned(), inflow })
     }
@@ -90,17 +90,17 @@ pub(super) fn takes_files(batch: &BatchRow) -> Result<()> {
 /// # Errors
 /// [`Refusal::UnsupportedType`] for an extension that is not allowed, [`Refusal::Malformed`] for a name that
 /// cannot be recorded.
-pub(super) fn kind_of(filename: &str) -> Result<&'static Type> {
+pub(super) fn kind_of(app: &App, filename: &str) -> Result<&'static Type> {
     if filename.is_empty() || filename.len() > NAME_MAX_BYTES || filename.contains('\0') {
         return Err(Refusal::Malformed { reason: "The file's name cannot be used.".into() }.into());
     }
-    content::claimed_by(filename)
+    content::claimed_by(filename, &app.settings.now().extras)
 }
 
 /// # Errors
 /// [`Refusal::TooLarge`] when a file of `size` bytes is over the limit.
 pub(super) fn check_size(app: &App, size: u64) -> Result<()> {
-    let limit = app.config.max_upload_size;
+    let limit = app.settings.now().max_upload_size;
     if size > limit { Err(Refusal::TooLarge { limit_mb: limit / config::MB }.into()) } else { Ok(()) }
 }
 

@@ -38,6 +38,7 @@ pub mod queue;
 pub mod retention;
 pub mod scan;
 pub mod session_store;
+pub mod settings;
 pub mod shares;
 pub mod sites;
 pub mod slots;

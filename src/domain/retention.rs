@@ -13,9 +13,9 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How long deleted things can be restored.
+/// How long deleted things can be restored, as far as this instance knows: jobs ask for the settings first.
 pub fn trash_time(app: &App) -> TimeDelta {
-    TimeDelta::from_std(app.config.trash_retention).unwrap_or(TimeDelta::MAX)
+    TimeDelta::from_std(app.settings.now().trash_retention()).unwrap_or(TimeDelta::MAX)
 }
 
 /// What is known of something in the trash.

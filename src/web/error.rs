@@ -88,7 +88,7 @@ pub fn status_of(error: &Error) -> StatusCode {
             UploadTrouble::Over => StatusCode::GONE,
         },
         Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unavailable { .. } | Error::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -133,6 +133,7 @@ impl Words {
             Error::Upload(_) => "The upload cannot go on like this",
             Error::Throttled { .. } => "Too many attempts",
             Error::Unavailable { .. } => "Busy for a moment",
+            Error::Maintenance => "Read-only for a while",
         };
         Self { code: error.code(), heading, message }
     }
@@ -205,6 +206,7 @@ pub async fn render(
         Some(WebError(Error::Throttled { retry_after } | Error::Unavailable { retry_after, .. })) => {
             Some(retry_after.as_secs().max(1))
         }
+        Some(WebError(Error::Maintenance)) => Some(60),
         _ => None,
     };
     let allow = res.headers().get(header::ALLOW).cloned();

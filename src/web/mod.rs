@@ -3,12 +3,14 @@
 pub mod api;
 pub mod assets;
 pub mod bearer;
+mod brand;
 mod client;
 pub mod csrf;
 pub mod error;
 pub mod extract;
 mod flash;
 pub mod health;
+pub mod maintenance;
 pub mod middleware;
 mod monitor;
 pub mod pages;

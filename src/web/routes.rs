@@ -9,7 +9,7 @@ use actix_web::{
 };
 
 use super::{
-    api, assets, health, monitor,
+    api, assets, brand, health, monitor,
     pages::{
         account, admin, attachments, auth, batch_form, batches, files, history, hold, labels, password,
         shares, tokens, trash, two_factor,
@@ -21,6 +21,7 @@ use super::{
 pub fn open() -> Map {
     Map::default()
         .at("/static/{path:.*}", |r| r.get(assets::serve))
+        .at("/brand/{file}", |r| r.get(brand::logo))
         .at("/health/live", |r| r.get(health::live))
         .at("/health/ready", |r| r.get(health::ready))
         .at("/metrics", |r| r.get(monitor::metrics))
@@ -99,6 +100,10 @@ pub fn map() -> Map {
         .at("/admin/trash/empty", |r| r.post(admin::trash::empty))
         .at("/admin/trash/orphans", |r| r.post(admin::trash::look))
         .at("/admin/trash/orphans/remove", |r| r.post(admin::trash::remove))
+        .at("/admin/settings", |r| r.get(admin::settings::show).post(admin::settings::save))
+        .at("/admin/settings/logo", |r| r.post(admin::settings::set_logo))
+        .at("/admin/settings/logo/remove", |r| r.post(admin::settings::remove_logo))
+        .at("/admin/settings/maintenance", |r| r.post(admin::settings::maintain))
         .at("/uploads", |r| r.options(tus::describe).post(tus::create))
         .at("/uploads/{id}", |r| {
             r.options(tus::describe).head(tus::look).patch(tus::append).delete(tus::cancel)

@@ -11,7 +11,7 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use super::{
-    bearer, error, extract,
+    bearer, error, extract, maintenance,
     middleware::{self, RequestSpan},
     routes, session,
 };
@@ -51,6 +51,7 @@ pub fn run(
             .configure(|config| routes::open().register(config))
             .service(
                 web::scope("")
+                    .wrap(from_fn(maintenance::guard))
                     .wrap(from_fn(error::render))
                     .wrap(from_fn(move |req, next| bearer::identify(Arc::clone(&for_tokens), req, next)))
                     .wrap(session::middleware(&app))

@@ -105,6 +105,7 @@ pub const TABLE: &[Known] = &[
     known("site.rename", Group::People, "renamed the site {site}"),
     known("site.remove", Group::People, "removed the site {name}"),
     known("site.retention", Group::People, "changed how long {site} keeps its files"),
+    known("setting.change", Group::Upkeep, "changed the setting {setting}"),
     known("settings.prices", Group::Upkeep, "changed prices and circumstances"),
     known("storage.clean_up_now", Group::Upkeep, "had {expect} files without a row moved aside"),
     known("storage.clean_up", Group::Upkeep, "moved files without a row aside"),

@@ -83,7 +83,7 @@ impl Placing {
             return Err(unusable("its name is not {uuid}_{name}, without separators or control characters"));
         }
         let filename = entry.original_filename.clone().unwrap_or_else(|| name[OWN_NAME..].to_owned());
-        let kind = intake::kind_of(&filename)?;
+        let kind = intake::kind_of(&self.app, &filename)?;
         let source = self.folder.join(name);
         if self.dry_run {
             let size = blocking::run(move || looked_at(&source, kind)).await?;

@@ -19,7 +19,7 @@ use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     copies::{self, Place},
-    maintenance, retention,
+    maintenance, retention, settings,
 };
 use crate::{
     app::App,
@@ -184,6 +184,7 @@ async fn remove_previews(app: &App, id: Uuid) -> Result<bool> {
 /// The store is not there or not ours.
 pub async fn expire(app: &App) -> Result<usize> {
     maintenance::check(app).await?;
+    settings::fresh(app).await;
     let over = find::aside(app).await?.over;
     let store = Arc::clone(&app.store);
     let names: Vec<String> = over.iter().map(|file| file.name.clone()).collect();

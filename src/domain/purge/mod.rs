@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{
     access::Actor,
     audit::{self, Subject},
-    copies, previews, retention,
+    copies, previews, retention, settings,
 };
 use crate::{
     app::App,
@@ -73,6 +73,7 @@ pub struct Purged {
 /// # Errors
 /// The store is not there, or something could not be removed: the next run takes it up again.
 pub async fn due(app: &Arc<App>) -> Result<Purged> {
+    settings::fresh(app).await;
     let now = app.clock.now();
     let latest = now.checked_sub_signed(retention::trash_time(app)).unwrap_or(DateTime::UNIX_EPOCH);
     up_to(app, latest).await

@@ -118,7 +118,7 @@ impl Append {
         checksum: Option<Checksum>,
     ) -> Result<Self> {
         let slot = app.slots.take(actor.account()?)?;
-        let kind = intake::kind_of(&row.filename)?;
+        let kind = intake::kind_of(app, &row.filename)?;
         // The limit may have been lowered since the upload was begun.
         intake::check_size(app, row.length as u64)?;
         let Some((staging, head)) = staged(app, &row).await? else {

@@ -57,7 +57,8 @@ pub struct Seen {
 pub async fn create(app: &Arc<App>, actor: &Actor, offer: Offer) -> Result<Seen> {
     let now = app.clock.now();
     let store = Arc::clone(&app.store);
-    let (limit, store) = (
+    let (kind, limit, store) = (
+        intake::kind_of(app, &offer.filename),
         intake::check_size(app, offer.length),
         blocking::run(move || store.check().map_err(intake::refuse)).await,
     );
@@ -67,7 +68,7 @@ pub async fn create(app: &Arc<App>, actor: &Actor, offer: Offer) -> Result<Seen>
         .transaction(move |conn| {
             let batch = batches::visible(conn, &asked, Action::ManageFiles, offer.batch_id)?;
             intake::takes_files(&batch)?;
-            intake::kind_of(&offer.filename)?;
+            kind?;
             limit?;
             if offer.length == 0 {
                 return Err(Refusal::EmptyFile.into());

@@ -240,8 +240,8 @@ fn page(
     Ok(BatchPage {
         frame,
         rules: UploadRules {
-            max_bytes: app.config.max_upload_size as i64,
-            extensions: content::extensions().map(str::to_owned).collect(),
+            max_bytes: app.settings.now().max_upload_size as i64,
+            extensions: content::extensions(&app.settings.now().extras).map(str::to_owned).collect(),
             max_files: MAX_FILES as i64,
         },
         view,

@@ -26,14 +26,17 @@ use askama::Template;
 
 use self::view::{
     activity::{Act, Activity, Change},
-    frame::{Banner, Frame, FrameUser, Place, Theme},
+    frame::{Banner, Brand, Frame, FrameUser, Place, Theme},
 };
 use super::{
     error::WebResult,
     extract::{CurrentUser, Parts},
     flash, session,
 };
-use crate::domain::{access::Role, audit::EventRow};
+use crate::{
+    app::App,
+    domain::{access::Role, audit::EventRow, settings::DEFAULT_NAME},
+};
 
 /// The frame of a page for somebody who is signed in.
 pub(in crate::web) fn frame(
@@ -42,10 +45,7 @@ pub(in crate::web) fn frame(
     title: impl Into<String>,
     here: Place,
 ) -> Frame {
-    let banner = req.app_data::<Parts>().and_then(|app| app.store.trouble()).map(|text| Banner {
-        title: "No file can be stored right now".to_owned(),
-        text: format!("{text} What you upload is refused and stays on your device."),
-    });
+    let banner = req.app_data::<Parts>().and_then(|app| banner(app));
     Frame {
         user: Some(frame_user(&by.user)),
         here,
@@ -53,6 +53,30 @@ pub(in crate::web) fn frame(
         flashes: flash::take(&by.session),
         ..frame_of_stranger(req, title)
     }
+}
+
+/// What holds on every page, if anything does.
+fn banner(app: &App) -> Option<Banner> {
+    if app.settings.now().maintenance {
+        return Some(Banner {
+            title: "Read-only for maintenance".to_owned(),
+            text: "Everything can be read and downloaded; nothing can be stored or changed until an admin ends it."
+                .to_owned(),
+        });
+    }
+    app.store.trouble().map(|text| Banner {
+        title: "No file can be stored right now".to_owned(),
+        text: format!("{text} What you upload is refused and stays on your device."),
+    })
+}
+
+fn brand(req: &HttpRequest) -> Brand {
+    let Some(app) = req.app_data::<Parts>() else {
+        return Brand { name: DEFAULT_NAME.to_owned(), logo_url: None };
+    };
+    let settings = app.settings.now();
+    let logo_url = settings.logo.as_ref().map(|hash| format!("/brand/{hash}.png"));
+    Brand { name: settings.name.clone(), logo_url }
 }
 
 /// The frame of a page for everybody.
@@ -64,6 +88,7 @@ fn frame_of_stranger(req: &HttpRequest, title: impl Into<String>) -> Frame {
 fn bare_frame(req: &HttpRequest, title: impl Into<String>) -> Frame {
     Frame {
         title: title.into(),
+        brand: brand(req),
         here: Place::Elsewhere,
         user: None,
         csrf_token: String::new(),

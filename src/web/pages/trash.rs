@@ -39,7 +39,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser) -> WebResult {
 }
 
 pub(super) fn keep_days(app: &App) -> i64 {
-    (app.config.trash_retention.as_secs() / 86_400) as i64
+    i64::try_from(app.settings.now().trash_days).unwrap_or(i64::MAX)
 }
 
 pub(super) fn batch_row(batch: Trashed<BatchRow>, site: String, now: DateTime<Utc>) -> TrashedBatch {

@@ -187,6 +187,11 @@ async fn next_bytes(part: &mut Part) -> Result<Option<bytes::Bytes>> {
 
 /// The value of a field that is no file.
 pub async fn text(part: &mut Part) -> Result<String> {
+    String::from_utf8(small(part).await?).map_err(|_| malformed("A field of the form is not text."))
+}
+
+/// The bytes of a small field.
+pub async fn small(part: &mut Part) -> Result<Vec<u8>> {
     let mut value = Vec::new();
     while let Some(bytes) = next_bytes(part).await? {
         if value.len() + bytes.len() > FIELD_MAX {
@@ -194,7 +199,7 @@ pub async fn text(part: &mut Part) -> Result<String> {
         }
         value.extend_from_slice(&bytes);
     }
-    String::from_utf8(value).map_err(|_| malformed("A field of the form is not text."))
+    Ok(value)
 }
 
 fn malformed(reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -104,6 +104,13 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/admin/trash/orphans", [403, 403, 303, 403]),
     // Nobody said how many.
     ("POST", "/admin/trash/orphans/remove", [403, 403, 422, 403]),
+    ("GET", "/admin/settings", [403, 403, 200, 403]),
+    // Numbers are missing.
+    ("POST", "/admin/settings", [403, 403, 422, 403]),
+    ("POST", "/admin/settings/logo", [403, 403, 303, 403]),
+    ("POST", "/admin/settings/logo/remove", [403, 403, 303, 403]),
+    // Neither on nor off.
+    ("POST", "/admin/settings/maintenance", [403, 403, 422, 403]),
     ("OPTIONS", "/uploads", [204; 4]),
     ("POST", "/uploads", [403, 201, 201, 404]),
     ("OPTIONS", "/uploads/{id}", [204; 4]),
@@ -169,7 +176,7 @@ fn every_address_has_its_row() {
     let routes: BTreeSet<_> = listed().iter().map(|(method, path)| format!("{method} {path}")).collect();
     assert_eq!(rows, routes);
     let everybodys: BTreeSet<_> = open().iter().map(|(_, path)| *path).collect();
-    let known = ["/health/live", "/health/ready", "/metrics", "/static/{path:.*}"];
+    let known = ["/brand/{file}", "/health/live", "/health/ready", "/metrics", "/static/{path:.*}"];
     assert_eq!(
         everybodys,
         BTreeSet::from(known),

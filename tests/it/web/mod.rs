@@ -27,6 +27,7 @@ mod previews;
 mod refusals;
 mod scanning;
 mod session;
+mod settings;
 mod shares;
 mod sites;
 mod stats;
@@ -207,7 +208,7 @@ impl Target {
                 .header(CONTENT_TYPE, Tus::OCTETS);
             return token.into_iter().fold(request, |request, token| request.header("X-CSRF-Token", token));
         }
-        if pattern.ends_with("/attachments") {
+        if pattern.ends_with("/attachments") || pattern.ends_with("/logo") {
             let form = token.map_or(Multipart::new(), |token| Multipart::new().field("csrf_token", token));
             let body = form.file("photo.png", &samples::png()).body();
             return request.header(CONTENT_TYPE, Multipart::CONTENT_TYPE).body(body);

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod doctor;
 pub mod jobs;
 pub mod prices;
+pub mod settings;
 pub mod sites;
 pub mod stats;
 pub mod storage;

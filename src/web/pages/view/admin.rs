@@ -22,6 +22,7 @@ const TABS: &[Tab] = &[
     tab("sites", "/admin/sites", "site", "Sites"),
     tab("jobs", "/admin/jobs", "jobs", "Jobs"),
     tab("trash", "/admin/trash", "trash", "Trash"),
+    tab("settings", "/admin/settings", "settings", "Settings"),
     // Last.
     tab("doctor", "/admin/doctor", "heart", "Health"),
 ];

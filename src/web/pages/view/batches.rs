@@ -365,7 +365,7 @@ impl UploadRules {
         let words: Vec<String> = self
             .extensions
             .iter()
-            .filter(|ext| !matches!(ext.as_str(), "jpeg" | "tif") || self.extensions.len() == 1)
+            .filter(|ext| !matches!(ext.as_str(), "jpeg" | "tif" | "heif") || self.extensions.len() == 1)
             .map(|ext| if ext == "webp" { "WebP".to_owned() } else { ext.to_uppercase() })
             .collect();
         match words.split_last() {

@@ -4,8 +4,9 @@ use super::format;
 
 /// The head, the side bar, the top line and the messages of a page. Every page struct has one as `frame`.
 pub struct Frame {
-    /// Stands before " · Stillage" in the tab.
+    /// Stands before the installation's name in the tab.
     pub title: String,
+    pub brand: Brand,
     /// Which entry of the side bar is marked as the current place.
     pub here: Place,
     /// `None`: nobody is signed in, and the page shows neither side bar nor search.
@@ -23,6 +24,13 @@ pub struct Frame {
     pub banner: Option<Banner>,
     /// False while there is only one site: the pages then do not mention sites.
     pub sites_shown: bool,
+}
+
+/// What the installation calls itself.
+pub struct Brand {
+    pub name: String,
+    /// The address of its logo; without one, the mark of Stillage stands there.
+    pub logo_url: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

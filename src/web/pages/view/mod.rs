@@ -48,6 +48,7 @@ pub mod people;
 pub mod preview;
 pub mod receipt;
 pub mod search;
+pub mod settings;
 pub mod shares;
 pub mod sites;
 pub mod stats;

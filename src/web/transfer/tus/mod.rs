@@ -63,7 +63,7 @@ pub async fn describe(app: Parts) -> HttpResponse {
     HttpResponse::NoContent()
         .insert_header(("Tus-Version", VERSION))
         .insert_header(("Tus-Extension", EXTENSIONS))
-        .insert_header(("Tus-Max-Size", app.config.max_upload_size.to_string()))
+        .insert_header(("Tus-Max-Size", app.settings.now().max_upload_size.to_string()))
         .insert_header(("Tus-Checksum-Algorithm", Checksum::ALGORITHMS))
         .finish()
 }
