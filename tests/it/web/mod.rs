@@ -160,6 +160,8 @@ impl Target {
             ("/account/tokens/", &self.token),
             ("/shares/", &self.share),
             ("/uploads/", &self.upload),
+            ("/admin/quarantine/", &self.file),
+            ("/admin/shares/", &self.share),
             ("/admin/users/", &self.person),
             ("/admin/sites/", &self.site),
         ];

@@ -1,7 +1,10 @@
 //! The admin's pages: a file of handlers per resource. Their tabs are in `view/admin.rs`.
 
+pub mod quarantine;
+pub mod shares;
 pub mod sites;
 pub mod storage;
+pub mod two_factor;
 pub mod user;
 pub mod users;
 

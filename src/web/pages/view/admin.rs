@@ -16,6 +16,8 @@ const fn tab(key: &'static str, path: &'static str, icon: &'static str, word: &'
 /// The admin pages that there are, in the order they are shown: a page gets its entry by a line here.
 const TABS: &[Tab] = &[
     tab("storage", "/admin/storage", "disks", "Storage"),
+    tab("quarantine", "/admin/quarantine", "lock", "Quarantine"),
+    tab("shares", "/admin/shares", "link", "Share links"),
     tab("users", "/admin/users", "users", "Users"),
     tab("sites", "/admin/sites", "site", "Sites"),
 ];

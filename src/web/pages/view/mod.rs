@@ -10,6 +10,7 @@
 //! | [`auth`] | sign in, first start, the link to choose a password |
 //! | [`account`] | one's own account |
 //! | [`admin`], [`people`], [`sites`] | the admin's pages: their tabs, people, sites |
+//! | [`quarantine`] | files that were locked away or refused because of malware |
 //! | [`batches`] | the list, one batch, the form for a new or changed batch |
 //! | [`attachments`] | the viewer of one file |
 //! | [`shares`] | share links, for those who make and those who get them |
@@ -38,6 +39,7 @@ pub mod frame;
 pub mod labels;
 pub mod people;
 pub mod preview;
+pub mod quarantine;
 pub mod receipt;
 pub mod search;
 pub mod shares;
