@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod account;
+pub mod all_shares;
 pub mod archive;
 pub mod archive_names;
 pub mod attachments;

@@ -27,7 +27,7 @@ use crate::{
     error::{Error, FieldError, Result},
 };
 
-pub use crate::db::shares::{Everywhere, ShareRow};
+pub use crate::db::shares::ShareRow;
 
 pub const HOURS_MAX: i64 = 24 * 365;
 const DOWNLOADS_MAX: i32 = 10_000;
@@ -36,8 +36,6 @@ const PASSWORD_MIN_CHARS: usize = 8;
 const PASSWORD_MAX_BYTES: usize = 1024;
 /// Files that the page of a batch's link lists.
 const FILES_SHOWN: i64 = 500;
-/// Links on one page of all of them.
-pub const PAGE: usize = 100;
 
 /// What a link leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,33 +226,6 @@ pub async fn list(app: &App, actor: &Actor, target: Target) -> Result<Listed> {
             })
         })
         .await
-}
-
-/// One page of all links that nobody has ended, and where the next one starts.
-pub struct AllLinks {
-    pub rows: Vec<Everywhere>,
-    pub next: Option<Uuid>,
-}
-
-/// Every link that nobody has ended, the newest first, for admins.
-pub async fn everywhere(app: &App, actor: &Actor, after: Option<Uuid>) -> Result<AllLinks> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    app.db
-        .run(move |conn| {
-            let mut rows = db::shares::everywhere(conn, after, PAGE as i64 + 1)?;
-            let next = batches::cut_to_page(&mut rows, PAGE, |(share, ..)| share.id);
-            Ok(AllLinks { rows, next })
-        })
-        .await
-}
-
-/// [`revoke`], for the page that shows all of them.
-///
-/// # Errors
-/// As [`revoke`]; [`Error::Forbidden`] before anything is looked for.
-pub async fn revoke_any(app: &App, actor: &Actor, id: Uuid) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    revoke(app, actor, id).await.map(drop)
 }
 
 /// Ends a link, at once: one's own, or as an admin anybody's. Doing it twice changes nothing.

@@ -6,9 +6,9 @@ use std::{sync::Arc, time::Instant};
 use actix_web::{
     Error, HttpMessage,
     body::{EitherBody, MessageBody},
-    dev::{ConnectionType, RequestHead, ServiceRequest, ServiceResponse},
+    dev::{RequestHead, ServiceRequest, ServiceResponse},
     http::{
-        Version,
+        ConnectionType, Version,
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,

@@ -112,6 +112,23 @@ async fn every_page_is_there_for_everybody_on_every_screen() {
     inspection.follow("batches, all again", "/batches").await;
 
     inspection.open("account", &format!("{base}/account")).await;
+    inspection.open("tokens", &format!("{base}/account/tokens")).await;
+    browser.fill("#name", "ERP, with quite a long name, as some have").await;
+    browser.click("main form button.btn-primary").await;
+    browser.sees("stl_").await;
+    inspection.look("token, made").await;
+    inspection.open("two-factor, off", &format!("{base}/account/two-factor")).await;
+    browser.click("main form button.btn-primary").await;
+    browser.sees("Scan this").await;
+    inspection.look("two-factor, enrolling").await;
+    inspection.open("share links, none", &format!("{batch}/shares")).await;
+    browser.click("main form button.btn-primary").await;
+    browser.sees("Here is your link").await;
+    inspection.look("share link, made").await;
+    let shared = browser.text(".secret").await;
+    inspection.open("shared", &shared).await;
+    inspection.open("all share links", &format!("{base}/admin/shares")).await;
+    inspection.open("quarantine, empty", &format!("{base}/admin/quarantine")).await;
     inspection.open("users", &format!("{base}/admin/users")).await;
     inspection.open("users, nobody found", &format!("{base}/admin/users?q=nobody")).await;
     browser.fill("#username", "wanda").await;

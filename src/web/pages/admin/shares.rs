@@ -12,7 +12,7 @@ use super::{
     admin_frame,
 };
 use crate::{
-    domain::shares,
+    domain::all_shares,
     web::{
         error::WebResult,
         extract::{self, CurrentUser, Parts, Posted},
@@ -31,7 +31,7 @@ pub struct ListQuery {
 /// `GET /admin/shares`
 pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, asked: web::Query<ListQuery>) -> WebResult {
     let after: Option<Uuid> = query::parse_cursor(asked.cursor.as_deref())?;
-    let everywhere = shares::everywhere(&app, &by.actor, after).await?;
+    let everywhere = all_shares::everywhere(&app, &by.actor, after).await?;
     let now = app.clock.now();
     let next_url = match everywhere.next {
         Some(place) => Some(format!("{PATH}?cursor={}", query::cursor(place)?)),
@@ -60,7 +60,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, asked: web::Que
 
 /// `POST /admin/shares/{id}/revoke`
 pub async fn revoke(app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
-    shares::revoke_any(&app, &form.by.actor, extract::id(&path)?).await?;
+    all_shares::revoke(&app, &form.by.actor, extract::id(&path)?).await?;
     Flash::done("The link is dead").keep(&form.by.session);
     Ok(see_other(PATH))
 }

@@ -2,7 +2,6 @@
 
 use actix_web::web;
 
-use super::super::see_other;
 use crate::{
     domain::{
         second_rule::{self, Rule},
@@ -12,6 +11,7 @@ use crate::{
         error::WebResult,
         extract::{self, Parts, Posted},
         flash::Flash,
+        pages::see_other,
     },
 };
 

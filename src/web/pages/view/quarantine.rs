@@ -44,12 +44,16 @@ impl LockedRow {
         format!("/admin/quarantine/{}/{act}", self.id)
     }
 
+    pub fn shown(&self) -> String {
+        format::shown_name(&self.filename)
+    }
+
     pub fn ask_id(&self) -> String {
         format!("ask-{}", self.id)
     }
 
     pub fn ask_title(&self) -> String {
-        format!("Release {}?", format::shown_name(&self.filename))
+        format!("Release {}?", self.shown())
     }
 }
 

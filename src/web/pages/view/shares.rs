@@ -132,7 +132,7 @@ pub struct ShareEverywhere {
 }
 
 impl ShareEverywhere {
-    pub fn what(&self) -> &str {
-        self.filename.as_deref().unwrap_or(&self.batch_number)
+    pub fn what(&self) -> String {
+        self.filename.as_deref().map_or_else(|| self.batch_number.clone(), format::shown_name)
     }
 }
