@@ -136,8 +136,9 @@ async fn every_field_of_every_form_takes_whatever_is_typed() {
     let number = || Uuid::new_v4().to_string();
     for text in &strings() {
         let text = text.as_str();
-        typist.send("/batches", &[("number", text), ("product", "Soap")]).await;
-        typist.send("/batches", &[("number", &number()), ("product", text), ("notes", text)]).await;
+        typist.send("/batches", &[("number", text), ("product", "Soap"), ("site_id", &site)]).await;
+        let fields = [("number", &*number()), ("product", text), ("notes", text), ("site_id", &site)];
+        typist.send("/batches", &fields).await;
         typist.send("/batches", &[("number", &number()), ("site_id", text)]).await;
         let edit = format!("/batches/{batch}/edit");
         typist.send(&edit, &[("number", "B-1"), ("product", text), ("notes", text)]).await;

@@ -5,7 +5,10 @@ use actix_web::{HttpRequest, web};
 use super::{
     super::{
         render, see_other,
-        view::quarantine::{LockedRow, QuarantinePage, RefusedRow},
+        view::{
+            format,
+            quarantine::{LockedRow, QuarantinePage, RefusedRow},
+        },
     },
     admin_frame,
 };
@@ -34,7 +37,8 @@ pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser) -> WebResult {
 /// `POST /admin/quarantine/{id}/release`
 pub async fn release(app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
     let name = quarantine::release(&app, &form.by.actor, extract::id(&path)?).await?;
-    Flash::done(format!("Released {name}. It can be opened again")).keep(&form.by.session);
+    Flash::done(format!("Released {}. It can be opened again", format::shown_name(&name)))
+        .keep(&form.by.session);
     Ok(see_other(PATH))
 }
 
@@ -42,7 +46,7 @@ pub async fn release(app: Parts, form: Posted, path: web::Path<String>) -> WebRe
 pub async fn delete(app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
     let id = extract::id(&path)?;
     let name = quarantine::trash(&app, &form.by.actor, id).await?;
-    Flash::done(format!("Moved {name} to the trash"))
+    Flash::done(format!("Moved {} to the trash", format::shown_name(&name)))
         .with_undo(format!("/attachments/{id}/restore"))
         .keep(&form.by.session);
     Ok(see_other(PATH))
