@@ -34,7 +34,7 @@ pub async fn everywhere(app: &App, actor: &Actor, after: Option<Uuid>) -> Result
 /// [`shares::revoke`], for the page that shows all of them.
 ///
 /// # Errors
-/// As [`shares::revoke`]; [`Error::Forbidden`] before anything is looked for.
+/// As [`shares::revoke`]; [`crate::error::Error::Forbidden`] before anything is looked for.
 pub async fn revoke(app: &App, actor: &Actor, id: Uuid) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
     shares::revoke(app, actor, id).await.map(drop)

@@ -196,7 +196,9 @@ fn visit_page(
     password: String,
 ) -> WebResult {
     let title = format!("From {}", shown.sender);
-    let files = shown.files.into_iter().map(|found| VisitFile {
+    // A batch is shown without what cannot be had: missing, damaged or locked away.
+    let can_be_had = |found: &Found| !shown.is_batch || found.row.state == "available";
+    let files = shown.files.into_iter().filter(can_be_had).map(|found| VisitFile {
         id: found.row.id,
         filename: found.row.original_name,
         bytes: found.row.size_bytes,

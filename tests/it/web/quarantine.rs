@@ -57,6 +57,8 @@ async fn what_is_found_later_is_locked_away() {
     let fields = [("expires_in_hours", "24")];
     let link = staff.post_for_json(&format!("/attachments/{id}/shares"), &fields).await.is(201).json();
     let link = link["share"]["url"].as_str().unwrap().rsplit_once("/s/").unwrap().1.to_owned();
+    let of_batch = staff.post_for_json(&format!("/batches/{batch}/shares"), &fields).await.is(201).json();
+    let of_batch = of_batch["share"]["url"].as_str().unwrap().rsplit_once("/s/").unwrap().1.to_owned();
     app.draw().await;
     let previews = format!("SELECT count(*) FROM previews WHERE attachment_id = '{id}'");
     assert_eq!(app.value(&previews), "1");
@@ -75,6 +77,8 @@ async fn what_is_found_later_is_locked_away() {
     let visitor = app.stranger();
     let refused = visitor.post_for_json(&format!("/s/{link}/download"), &[]).await.is(409);
     assert_eq!(refused.code(), "file_quarantined");
+    visitor.get_html(&format!("/s/{of_batch}")).await.is(200).shows("good.pdf").hides("bad.pdf");
+    visitor.post_for_json(&format!("/s/{of_batch}/download"), &[("file", id)]).await.is(409);
     let archive = staff.get(&format!("/batches/{batch}/archive.zip")).await.is(200);
     let eicar = String::from_utf8(eicar()).unwrap();
     let archive = archive.shows("good.pdf").hides(&eicar);
