@@ -13,6 +13,9 @@ pub enum Error {
     /// Nobody is signed in.
     #[error("Sign in first.")]
     Unauthenticated,
+    /// Signed in, but the role needs a second factor that is not turned on.
+    #[error("Your role needs two-factor. Turn it on first, under /account/two-factor.")]
+    SecondFactorNeeded,
     /// Visible to the caller, but not theirs to do.
     #[error("Your role does not allow this.")]
     Forbidden,
@@ -147,6 +150,7 @@ impl Error {
         match self {
             Self::NotFound => "not_found",
             Self::Unauthenticated => "unauthenticated",
+            Self::SecondFactorNeeded => "two_factor_needed",
             Self::Forbidden => "forbidden",
             Self::Csrf => "csrf",
             Self::Conflict { code, .. } => code,

@@ -13,6 +13,7 @@ mod import;
 mod migrate;
 mod move_storage;
 mod render;
+mod rescan;
 mod restore;
 mod serve;
 mod stats;
@@ -69,6 +70,8 @@ enum Command {
     Demo(demo::Args),
     /// Read copies again and check their SHA-256.
     Verify(verify::Args),
+    /// Have stored files scanned for malware again and lock away what is bad.
+    Rescan(rescan::Args),
     /// Copy to the bucket what has no copy there.
     Sync(sync::Args),
     /// Manage the homes of files.
@@ -126,6 +129,7 @@ fn run(command: Command) -> anyhow::Result<Finding> {
         Command::Stats(args) => stats::run(config, &args),
         Command::Demo(args) => demo::run(config, &args),
         Command::Verify(args) => verify::run(config, args),
+        Command::Rescan(args) => rescan::run(config, args),
         Command::Sync(args) => sync::run(config, &args),
         Command::Storage(command) => move_storage::run(config, command),
         Command::BenchData(args) => bench_data::run(config, &args),

@@ -1,7 +1,7 @@
 //! The files of batches, and where their copies are.
 
 use chrono::{DateTime, Utc};
-use diesel::{pg::Pg, prelude::*, upsert::excluded};
+use diesel::{dsl, expression::SqlLiteral, pg::Pg, prelude::*, sql_types::Text, upsert::excluded};
 use uuid::Uuid;
 
 use super::schema::{attachment_copies, attachments, batches, purges, users};
@@ -213,16 +213,26 @@ pub fn trashed(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Moves a file to or from the trash; a restored one starts as `available`.
+/// Moves a file to or from the trash; a restored one starts as `available`, or locked away when malware was found in
+/// it.
 pub fn set_trashed(conn: &mut PgConnection, id: Uuid, trashed: Option<(DateTime<Utc>, Uuid)>) -> Result<()> {
     diesel::update(attachments::table.find(id))
         .set((
-            attachments::state.eq(if trashed.is_some() { "trashed" } else { "available" }),
+            attachments::state.eq(state_after(trashed.is_some())),
             attachments::trashed_at.eq(trashed.map(|(at, _)| at)),
             attachments::trashed_by.eq(trashed.map(|(_, by)| by)),
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// The state of a file that goes to the trash or comes back from it.
+pub(super) fn state_after(trashed: bool) -> SqlLiteral<Text> {
+    dsl::sql(if trashed {
+        "'trashed'"
+    } else {
+        "CASE scan WHEN 'infected' THEN 'quarantined' ELSE 'available' END"
+    })
 }
 
 pub fn set_copy(

@@ -197,7 +197,8 @@ pub fn lock(conn: &mut PgConnection, batch: Uuid, chosen: &Chosen) -> Result<Vec
     Ok(rows)
 }
 
-/// Moves files to or from the trash; restored ones start as `available`.
+/// Moves files to or from the trash; restored ones start as `available`, or locked away when malware was found
+/// in them.
 pub fn set_trashed(
     conn: &mut PgConnection,
     ids: &[Uuid],
@@ -205,7 +206,7 @@ pub fn set_trashed(
 ) -> Result<()> {
     diesel::update(attachments::table.filter(attachments::id.eq_any(ids)))
         .set((
-            attachments::state.eq(if trashed.is_some() { "trashed" } else { "available" }),
+            attachments::state.eq(super::attachments::state_after(trashed.is_some())),
             attachments::trashed_at.eq(trashed.map(|(at, _)| at)),
             attachments::trashed_by.eq(trashed.map(|(_, by)| by)),
         ))

@@ -237,6 +237,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    throttles (key) {
+        key -> Bytea,
+        free_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     uploads (id) {
         id -> Uuid,
         batch_id -> Uuid,
@@ -338,6 +345,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     share_links,
     site_members,
     sites,
+    throttles,
     uploads,
     two_factors,
     usage_ledger,

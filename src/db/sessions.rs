@@ -1,11 +1,14 @@
 //! Sessions of the signed in. The key itself is never stored, only its SHA-256.
 
 use chrono::{DateTime, Utc};
-use diesel::{dsl::array, prelude::*};
+use diesel::{
+    dsl::{array, exists},
+    prelude::*,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::schema::{sessions, site_members, users};
+use super::schema::{sessions, settings, site_members, two_factors, users};
 use crate::error::Result;
 
 #[derive(Debug, Queryable, Selectable, Insertable)]
@@ -36,7 +39,14 @@ pub struct LiveSession {
     pub display_name: String,
     pub role: String,
     pub sites: Vec<Uuid>,
+    /// The setting under [`SECOND_RULE`], if there is one.
+    pub second_rule: Option<Value>,
+    /// Whether a second factor was asked for at sign-in, or would be now.
+    pub has_second: bool,
 }
+
+/// The setting that says who needs a second factor.
+pub const SECOND_RULE: &str = "two_factor_required";
 
 /// What a person is told of a session of theirs.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -58,6 +68,10 @@ pub fn find_live(
     made_since: DateTime<Utc>,
 ) -> Result<Option<LiveSession>> {
     let sites = site_members::table.filter(site_members::user_id.eq(users::id)).select(site_members::site_id);
+    let rule = settings::table.filter(settings::key.eq(SECOND_RULE)).select(settings::value).single_value();
+    let second = two_factors::table
+        .filter(two_factors::user_id.eq(users::id))
+        .filter(two_factors::enabled_at.is_not_null());
     Ok(sessions::table
         .inner_join(users::table)
         .filter(sessions::key_hash.eq(key_hash))
@@ -73,6 +87,8 @@ pub fn find_live(
             users::display_name,
             users::role,
             array(sites),
+            rule,
+            exists(second),
         ))
         .first(conn)
         .optional()?)

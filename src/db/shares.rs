@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{dsl::array, pg::Pg, prelude::*};
 use uuid::Uuid;
 
-use super::schema::{batches, share_links, site_members, users};
+use super::schema::{attachments, batches, share_links, site_members, users};
 use crate::error::Result;
 
 #[derive(Debug, Insertable)]
@@ -109,6 +109,31 @@ pub fn of_target(
         .into_boxed::<Pg>();
     if let Some(maker) = maker {
         query = query.filter(share_links::created_by.eq(maker));
+    }
+    Ok(query.load(conn)?)
+}
+
+/// A link, its maker, the number of its batch and the name of its file.
+pub type Everywhere = (ShareRow, String, String, Option<String>);
+
+/// Up to `limit` links that are not revoked, the newest first, those made before `after`.
+pub fn everywhere(conn: &mut PgConnection, after: Option<Uuid>, limit: i64) -> Result<Vec<Everywhere>> {
+    let mut query = share_links::table
+        .inner_join(batches::table)
+        .inner_join(users::table.on(users::id.eq(share_links::created_by)))
+        .left_join(attachments::table.on(attachments::id.nullable().eq(share_links::attachment_id)))
+        .filter(share_links::revoked_at.is_null())
+        .order(share_links::id.desc())
+        .limit(limit)
+        .select((
+            ShareRow::as_select(),
+            users::display_name,
+            batches::number,
+            attachments::original_name.nullable(),
+        ))
+        .into_boxed::<Pg>();
+    if let Some(after) = after {
+        query = query.filter(share_links::id.lt(after));
     }
     Ok(query.load(conn)?)
 }

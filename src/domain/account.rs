@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     access::Actor,
     audit::{self, Subject},
-    auth, maintenance, sites, users,
+    auth, maintenance, sites, throttle, users,
 };
 pub use crate::db::sessions::SessionFacts;
 use crate::{
@@ -76,7 +76,7 @@ pub async fn change_password(
     let id = actor.account()?;
     let user = app.db.run(move |conn| db::users::find(conn, id)?.ok_or(Error::NotFound)).await?;
     if let Some(address) = actor.address {
-        app.throttle.attempt(&user.username, address)?;
+        throttle::attempt(app, &user.username, address).await?;
     }
     let is_right = auth::is_hashable(&current)
         && app.passwords.verify(current, Some(user.password_hash.clone())).await?;

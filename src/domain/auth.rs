@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::{
     access::{Actor, Role},
     audit::{self, Subject},
-    sites, two_factor, users, weak,
+    sites, throttle, two_factor, users, weak,
 };
 use crate::{
     app::App,
@@ -143,7 +143,7 @@ pub async fn sign_in(
 ) -> Result<SignIn> {
     let username = users::normalise(username);
     if let Some(address) = address {
-        app.throttle.attempt(&username, address)?;
+        throttle::attempt(app, &username, address).await?;
     }
     // Nobody has such a name, and PostgreSQL takes no NUL.
     let is_no_name = username.len() > NAME_MAX_BYTES || username.contains('\0');

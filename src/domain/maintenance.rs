@@ -21,9 +21,12 @@ use crate::{
 /// Rows compared in one step.
 const STEP: usize = 1000;
 
-/// Removes sessions, and links to choose a password, that can no longer be used, and returns how many went.
+/// Removes sessions, and links to choose a password, that can no longer be used, and what no longer slows anybody down;
+/// returns how many sessions and links went.
 pub async fn expire_sessions(app: &App) -> Result<usize> {
     let links = password_links::expire(app).await?;
+    let now = app.clock.now();
+    app.db.run(move |conn| db::throttles::delete_free(conn, now)).await?;
     let (idle_since, made_since) = session_limits(app);
     let sessions = app.db.run(move |conn| db::sessions::delete_expired(conn, idle_since, made_since)).await?;
     Ok(sessions + links)

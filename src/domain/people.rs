@@ -13,6 +13,7 @@ use super::{
     batches::cut_to_page,
     maintenance,
     password_links::{self, Link},
+    second_rule::{self, Rule},
     sites,
     users::{self, NewUser},
 };
@@ -38,6 +39,8 @@ pub struct Wanted {
 }
 
 pub struct List {
+    /// Who needs two-factor.
+    pub second_rule: Rule,
     /// Each with the names of their sites.
     pub people: Vec<(UserRow, Vec<String>)>,
     /// Where the next page starts, if there is one.
@@ -70,7 +73,12 @@ pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<List> {
                 let sites = sites_of.remove(&user.id).unwrap_or_default();
                 (user, sites)
             });
-            Ok(List { people: people.collect(), next, sites: db::sites::all(conn)? })
+            Ok(List {
+                second_rule: second_rule::current(conn)?,
+                people: people.collect(),
+                next,
+                sites: db::sites::all(conn)?,
+            })
         })
         .await
 }
@@ -85,6 +93,8 @@ pub struct Whole {
     pub sessions: usize,
     /// Until when a link to choose a password works, if there is one.
     pub link_until: Option<DateTime<Utc>>,
+    /// Since when they sign in with a code too.
+    pub second_since: Option<DateTime<Utc>>,
 }
 
 /// # Errors
@@ -99,6 +109,7 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid) -> Result<Whole> {
                 member_of: db::sites::of_user(conn, id)?,
                 sites: db::sites::all(conn)?,
                 sessions: db::sessions::living_of_user(conn, id, idle_since, made_since)?.len(),
+                second_since: db::two_factor::find(conn, id)?.and_then(|factor| factor.enabled_at),
                 link_until: db::password_links::expiry_of(conn, id, now)?,
             })
         })

@@ -166,7 +166,8 @@ pub async fn make(app: &Arc<App>, id: Uuid) -> Result<()> {
         return forget(app, id).await;
     }
     // What is damaged or locked away is not looked into; the rest is asked for again when somebody looks.
-    if !["available", "trashed"].contains(&row.state.as_str()) || !handles(&row.content_type) {
+    let is_sound = ["available", "trashed"].contains(&row.state.as_str()) && row.scan != "infected";
+    if !is_sound || !handles(&row.content_type) {
         return Ok(());
     }
     let (file, media_type) = match attachments::open_readable(app, located.into()).await {
@@ -190,9 +191,9 @@ pub async fn make(app: &Arc<App>, id: Uuid) -> Result<()> {
     let is_kept = app
         .db
         .transaction(move |conn| {
-            // A purge that came meanwhile leaves nothing of the file.
+            // A purge that came meanwhile leaves nothing of the file; nor does malware that was found.
             let row = db::attachments::find_for_update(conn, id)?;
-            if row.is_none_or(|row| row.state == "purged") {
+            if row.is_none_or(|row| row.state == "purged" || row.scan == "infected") {
                 return Ok(false);
             }
             db::previews::set(conn, &preview)?;
@@ -205,7 +206,7 @@ pub async fn make(app: &Arc<App>, id: Uuid) -> Result<()> {
     if is_kept { Ok(()) } else { forget(app, id).await }
 }
 
-/// Removes everything that was made from a file: for a purge, after its commit.
+/// Removes everything that was made from a file: for a purge, or when malware was found in it, after the commit.
 pub async fn forget(app: &Arc<App>, id: Uuid) -> Result<()> {
     app.db.transaction(move |conn| db::previews::forget(conn, id)).await?;
     let store = Arc::clone(&app.store);

@@ -14,7 +14,7 @@ use super::{
     access::{Action, Actor, Resource, Role, authorize},
     attachments::{self, Opened},
     audit::{self, Subject},
-    batches,
+    batches, throttle,
 };
 use crate::{
     app::App,
@@ -317,7 +317,7 @@ async fn find_unlocked(
     let known = app.db.run(move |conn| living(conn, &hash, now)).await?;
     let Some(password_hash) = known.share.password_hash.clone() else { return Ok(known) };
     if let Some(address) = address {
-        app.throttle.attempt(&format!("share {}", known.share.id), address)?;
+        throttle::attempt(app, &format!("share {}", known.share.id), address).await?;
     }
     let fits = password.expose_secret().len() <= PASSWORD_MAX_BYTES;
     if fits && app.passwords.verify(password, Some(password_hash)).await? {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
-    auth, users,
+    auth, second_rule, throttle, users,
 };
 use crate::{
     app::App,
@@ -30,7 +30,12 @@ const HALF_WAY: TimeDelta = TimeDelta::minutes(5);
 /// How somebody's second factor stands.
 pub enum Status {
     Off,
-    On { since: DateTime<Utc>, codes_left: i64 },
+    On {
+        since: DateTime<Utc>,
+        codes_left: i64,
+        /// It cannot be turned off: the role needs it.
+        is_required: bool,
+    },
 }
 
 /// A secret on its way into an app.
@@ -45,7 +50,11 @@ pub async fn status(app: &App, actor: &Actor) -> Result<Status> {
     let account = actor.account()?;
     app.db
         .run(move |conn| match db::two_factor::find(conn, account)?.and_then(|factor| factor.enabled_at) {
-            Some(since) => Ok(Status::On { since, codes_left: db::two_factor::codes_left(conn, account)? }),
+            Some(since) => Ok(Status::On {
+                since,
+                codes_left: db::two_factor::codes_left(conn, account)?,
+                is_required: second_rule::binds(conn, account)?,
+            }),
             None => Ok(Status::Off),
         })
         .await
@@ -109,7 +118,7 @@ fn not_on(conn: &mut PgConnection, account: Uuid) -> Result<()> {
 /// [`Error::Invalid`] for a wrong code, [`Error::Throttled`] after too many.
 pub async fn confirm(app: &App, actor: &Actor, code: &str) -> Result<Vec<String>> {
     let (account, now) = (actor.account()?, app.clock.now());
-    throttle(app, account)?;
+    throttle(app, account).await?;
     let (actor, code) = (actor.clone(), code.to_owned());
     app.db
         .transaction(move |conn| {
@@ -131,10 +140,11 @@ pub async fn confirm(app: &App, actor: &Actor, code: &str) -> Result<Vec<String>
 /// Turns one's own two-factor off, given the password.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a wrong password, [`Error::Throttled`] after too many.
+/// [`Error::Invalid`] for a wrong password, [`Error::Throttled`] after too many; [`Error::Conflict`] where an admin
+/// requires it.
 pub async fn turn_off(app: &App, actor: &Actor, password: SecretString) -> Result<()> {
     let (account, now) = (actor.account()?, app.clock.now());
-    throttle(app, account)?;
+    throttle(app, account).await?;
     let user = app.db.run(move |conn| db::users::find(conn, account)).await?.ok_or(Error::NotFound)?;
     let is_right =
         auth::is_hashable(&password) && app.passwords.verify(password, Some(user.password_hash)).await?;
@@ -142,7 +152,17 @@ pub async fn turn_off(app: &App, actor: &Actor, password: SecretString) -> Resul
         return Err(Error::invalid("password", "The password is wrong."));
     }
     let actor = actor.clone();
-    app.db.transaction(move |conn| take_away(conn, &actor, account, now)).await
+    app.db
+        .transaction(move |conn| {
+            if second_rule::binds(conn, account)? {
+                return Err(Error::conflict(
+                    "two_factor_required",
+                    "Your role needs two-factor: it stays on.",
+                ));
+            }
+            take_away(conn, &actor, account, now)
+        })
+        .await
 }
 
 /// Takes a user's second factor away, for somebody who has lost it, and ends their sessions and tokens.
@@ -154,6 +174,25 @@ pub async fn reset(app: &App, actor: &Actor, username: &str) -> Result<()> {
             let user = users::named(conn, &username)?;
             users::end_access(conn, user.id, now)?;
             take_away(conn, &actor, user.id, now)
+        })
+        .await
+}
+
+/// The same by id, from the person's page; returns their name. Without a second factor nothing happens.
+///
+/// # Errors
+/// [`Error::NotFound`] for nobody.
+pub async fn reset_of(app: &App, actor: &Actor, id: Uuid) -> Result<String> {
+    authorize(actor, Action::Administer, Resource::System)?;
+    let (actor, now) = (actor.clone(), app.clock.now());
+    app.db
+        .transaction(move |conn| {
+            let user = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+            if is_on(conn, id)? {
+                users::end_access(conn, id, now)?;
+                take_away(conn, &actor, id, now)?;
+            }
+            Ok(user.display_name)
         })
         .await
 }
@@ -210,7 +249,7 @@ pub async fn finish(
     if until < now.timestamp() || proof(app, &user, until, csrf)?.verify_slice(&given).is_err() {
         return Err(Error::Unauthenticated);
     }
-    throttle(app, id)?;
+    throttle(app, id).await?;
     let actor = auth::actor_for(&user, address)?;
     let code = code.to_owned();
     let is_right = app
@@ -247,8 +286,8 @@ fn spend(
 
 /// Ten attempts at once, then one in six seconds: by account alone, wherever they come from, for only who has the
 /// password gets so far.
-fn throttle(app: &App, user: Uuid) -> Result<()> {
-    app.throttle.attempt(&format!("second {user}"), Ipv6Addr::from(user.as_u128()).into())
+async fn throttle(app: &App, user: Uuid) -> Result<()> {
+    throttle::attempt(app, &format!("second {user}"), Ipv6Addr::from(user.as_u128()).into()).await
 }
 
 /// The step that `code` belongs to, one before and one after the present included.

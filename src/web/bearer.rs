@@ -39,6 +39,8 @@ impl From<&Holder> for SignedIn {
             display_name: holder.display_name.clone(),
             role: holder.role,
             sites: holder.sites.clone(),
+            // Tokens ask for no second factor; making one does.
+            must_enrol: false,
         }
     }
 }

@@ -65,7 +65,7 @@ pub fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::NotFound => StatusCode::NOT_FOUND,
         Error::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Error::Forbidden | Error::Csrf => StatusCode::FORBIDDEN,
+        Error::Forbidden | Error::Csrf | Error::SecondFactorNeeded => StatusCode::FORBIDDEN,
         Error::Conflict { .. } => StatusCode::CONFLICT,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::BadRequest(_) => StatusCode::BAD_REQUEST,
@@ -124,6 +124,7 @@ impl Words {
             Error::NotFound => return Self::not_found(),
             Error::Internal(_) => return Self::internal(),
             Error::Unauthenticated => "Sign in first",
+            Error::SecondFactorNeeded => "Turn on two-factor first",
             Error::Forbidden => "This is not yours to do",
             Error::Csrf => "The page was out of date",
             Error::Conflict { .. } => "This cannot be done now",
@@ -200,6 +201,10 @@ pub async fn render(
     if matches!(ours, Some(WebError(Error::Unauthenticated))) && accepts(&req, "text/html") {
         let login = HttpResponse::SeeOther().insert_header((header::LOCATION, login_url(&req))).finish();
         return Ok(ServiceResponse::new(req, login));
+    }
+    if matches!(ours, Some(WebError(Error::SecondFactorNeeded))) && accepts(&req, "text/html") {
+        let enrol = (header::LOCATION, "/account/two-factor");
+        return Ok(ServiceResponse::new(req, HttpResponse::SeeOther().insert_header(enrol).finish()));
     }
     let words = ours.map_or_else(|| Words::of_status(status), |error| Words::of(&error.0));
     let retry_after = match ours {

@@ -26,6 +26,9 @@ pub const FORM_LIMIT: usize = 256 * 1024;
 /// A plain form must arrive within this time: who sends it byte by byte must not hold a place for ever.
 const FORM_TIME: Duration = Duration::from_secs(20);
 
+/// What somebody who still has to turn two-factor on can do.
+const ENROLLING: [&str; 2] = ["/account/two-factor", "/account/two-factor/confirm"];
+
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, WebError>>>>;
 
 /// The app's parts.
@@ -60,6 +63,9 @@ impl CurrentUser {
             return Err(Error::database_busy());
         }
         let user = session::signed_in(req).ok_or(Error::Unauthenticated)?;
+        if user.must_enrol && !ENROLLING.contains(&req.path()) {
+            return Err(Error::SecondFactorNeeded);
+        }
         let actor = Self::actor(req, &user)?;
         Ok(Self { user, actor, session: req.get_session(), by_token: false })
     }

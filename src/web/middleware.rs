@@ -5,16 +5,19 @@ use std::{sync::Arc, time::Instant};
 
 use actix_web::{
     Error, HttpMessage,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    http::header::{self, HeaderName, HeaderValue},
+    body::{EitherBody, MessageBody},
+    dev::{RequestHead, ServiceRequest, ServiceResponse},
+    http::{
+        ConnectionType, Version,
+        header::{self, HeaderName, HeaderValue},
+    },
     middleware::Next,
 };
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
-use super::transfer::tus;
-use crate::app::App;
+use super::{error::WebError, transfer::tus};
+use crate::{app::App, error};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -59,6 +62,27 @@ pub fn request_id(req: &impl HttpMessage) -> String {
     req.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default()
 }
 
+/// Whether two readers could disagree where this request ends (RFC 9112, 6.3): what stands behind its body might then
+/// be taken for a request of its own, past what a proxy in front has checked.
+fn is_ambiguous(head: &RequestHead) -> bool {
+    let has = |name| head.headers().contains_key(name);
+    has(header::TRANSFER_ENCODING) && (has(header::CONTENT_LENGTH) || head.version < Version::HTTP_11)
+}
+
+/// Refuses what could smuggle a second request. The server itself refuses all other doubtful framing.
+pub async fn framing<B: MessageBody>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    if is_ambiguous(req.head()) {
+        let refusal = WebError(error::Error::BadRequest(
+            "The request says in two ways how long it is. Send one of them.".into(),
+        ));
+        return Ok(req.error_response(refusal).map_into_right_body());
+    }
+    Ok(next.call(req).await?.map_into_left_body())
+}
+
 /// Measures every answer and adds its headers; a handler that set one of them knows better.
 pub async fn headers<B: MessageBody>(
     app: Arc<App>,
@@ -75,6 +99,10 @@ pub async fn headers<B: MessageBody>(
         res.status().as_u16(),
         begun.elapsed().as_secs_f64(),
     );
+    if is_ambiguous(res.request().head()) {
+        // What follows on this connection is nobody's request.
+        res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     let path = res.request().path().to_owned();
     let headers = res.headers_mut();
     tus::mark(&path, headers);

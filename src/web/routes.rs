@@ -104,6 +104,13 @@ pub fn map() -> Map {
         .at("/admin/settings/logo", |r| r.post(admin::settings::set_logo))
         .at("/admin/settings/logo/remove", |r| r.post(admin::settings::remove_logo))
         .at("/admin/settings/maintenance", |r| r.post(admin::settings::maintain))
+        .at("/admin/quarantine", |r| r.get(admin::quarantine::show))
+        .at("/admin/quarantine/{id}/release", |r| r.post(admin::quarantine::release))
+        .at("/admin/quarantine/{id}/delete", |r| r.post(admin::quarantine::delete))
+        .at("/admin/shares", |r| r.get(admin::shares::list))
+        .at("/admin/shares/{id}/revoke", |r| r.post(admin::shares::revoke))
+        .at("/admin/two-factor", |r| r.post(admin::two_factor::require))
+        .at("/admin/users/{id}/two-factor", |r| r.post(admin::two_factor::reset))
         .at("/uploads", |r| r.options(tus::describe).post(tus::create))
         .at("/uploads/{id}", |r| {
             r.options(tus::describe).head(tus::look).patch(tus::append).delete(tus::cancel)

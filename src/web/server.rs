@@ -45,6 +45,7 @@ pub fn run(
             .app_data(Data::from(Arc::clone(&app)))
             .app_data(FormConfig::default().limit(extract::FORM_LIMIT))
             // Outermost last: an id, the log line, the headers, then what an answer looks like.
+            .wrap(from_fn(middleware::framing))
             .wrap(from_fn(error::render))
             .wrap(from_fn(move |req, next| middleware::headers(Arc::clone(&for_headers), req, next)))
             .wrap(TracingLogger::<RequestSpan>::new())

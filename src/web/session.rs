@@ -27,6 +27,7 @@ use crate::{
     app::App,
     domain::{
         access::Role,
+        second_rule,
         session_store::{self, NewSession},
         users::UserRow,
     },
@@ -63,6 +64,8 @@ pub struct SignedIn {
     pub display_name: String,
     pub role: Role,
     pub sites: Vec<Uuid>,
+    /// Needs a second factor, has none, and can do nothing but turn it on.
+    pub must_enrol: bool,
 }
 
 /// The middleware, with the cookie that the contract describes.
@@ -150,6 +153,7 @@ impl Store {
     async fn load_row(&self, key_hash: Vec<u8>) -> OurResult<Option<State>> {
         let Some(live) = session_store::load(&self.app, key_hash).await? else { return Ok(None) };
         let user = SignedIn {
+            must_enrol: second_rule::is_missing(&live)?,
             session_id: live.id,
             id: live.user_id,
             username: live.username,

@@ -20,6 +20,7 @@ use super::{
         batches::BatchRef,
         file::{FileKind, FileRef, FileState},
         form::Field,
+        format,
         frame::Place,
         receipt::Receipt,
     },
@@ -60,7 +61,7 @@ fn page(req: &HttpRequest, by: &CurrentUser, whole: Whole) -> AttachmentPage {
         is_held,
     } = whole;
     let made = preview.as_ref();
-    let mut frame = frame(req, by, file.row.original_name.as_str(), Place::Batches);
+    let mut frame = frame(req, by, format::shown_name(&file.row.original_name), Place::Batches);
     frame.sites_shown = many_sites;
     let may = by.actor.may(Action::ManageFiles, Resource::Site(file.site_id)) && !file.batch_trashed;
     let kind = FileKind::of(&file.row.content_type);
@@ -167,7 +168,7 @@ fn copies(local: Option<&str>, cloud: &str) -> String {
 /// `POST /attachments/{id}/delete`
 pub async fn delete(app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
     let file = attachments::trash(&app, &form.by.actor, extract::id(&path)?).await?;
-    Flash::done(format!("Moved {} to the trash", file.row.original_name))
+    Flash::done(format!("Moved {} to the trash", format::shown_name(&file.row.original_name)))
         .with_undo(format!("/attachments/{}/restore", file.row.id))
         .keep(&form.by.session);
     Ok(see_other(format!("/batches/{}", file.row.batch_id)))
@@ -176,6 +177,6 @@ pub async fn delete(app: Parts, form: Posted, path: web::Path<String>) -> WebRes
 /// `POST /attachments/{id}/restore`
 pub async fn restore(app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
     let file = attachments::restore(&app, &form.by.actor, extract::id(&path)?).await?;
-    Flash::done(format!("Restored {}", file.row.original_name)).keep(&form.by.session);
+    Flash::done(format!("Restored {}", format::shown_name(&file.row.original_name))).keep(&form.by.session);
     Ok(see_other(format!("/batches/{}", file.row.batch_id)))
 }

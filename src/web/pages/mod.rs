@@ -200,6 +200,8 @@ fn act(action: &str) -> Option<Act> {
         "share.refused" => Act::ShareRefused,
         "share.revoke" => Act::ShareEnded,
         "attachment.infected" => Act::FileInfected,
+        "attachment.quarantine" => Act::FileLockedAway,
+        "attachment.release" => Act::FileReleased,
         _ => return None,
     })
 }

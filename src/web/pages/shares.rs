@@ -136,21 +136,7 @@ async fn page(
         hours: field("expires_in_hours", asked.expires_in_hours),
         password_error: problem(problems, "password"),
         max_downloads: field("max_downloads", asked.max_downloads),
-        shares: listed
-            .shares
-            .into_iter()
-            .map(|(share, maker)| ShareLine {
-                id: share.id,
-                maker,
-                created_at: share.created_at,
-                is_over: share.expires_at <= now
-                    || share.max_downloads.is_some_and(|max| share.downloads >= max),
-                expires_at: share.expires_at,
-                has_password: share.password_hash.is_some(),
-                downloads: share.downloads.into(),
-                max_downloads: share.max_downloads.map(i64::from),
-            })
-            .collect(),
+        shares: listed.shares.into_iter().map(|(share, maker)| ShareLine::of(share, maker, now)).collect(),
     };
     render_as(status, &page)
 }
@@ -211,7 +197,9 @@ fn visit_page(
     password: String,
 ) -> WebResult {
     let title = format!("From {}", shown.sender);
-    let files = shown.files.into_iter().map(|found| VisitFile {
+    // A batch is shown without what cannot be had: missing, damaged or locked away.
+    let can_be_had = |found: &Found| !shown.is_batch || found.row.state == "available";
+    let files = shown.files.into_iter().filter(can_be_had).map(|found| VisitFile {
         id: found.row.id,
         filename: found.row.original_name,
         bytes: found.row.size_bytes,

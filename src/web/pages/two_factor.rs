@@ -74,7 +74,7 @@ async fn page(
 ) -> WebResult {
     let stand = match two_factor::status(app, &by.actor).await? {
         Status::Off => Stand::Off,
-        Status::On { since, codes_left } => Stand::On { since, codes_left },
+        Status::On { since, codes_left, is_required } => Stand::On { since, codes_left, is_required },
     };
     render_as(status, &in_state(req, by, stand, problems))
 }
@@ -97,6 +97,7 @@ fn in_state(req: &HttpRequest, by: &CurrentUser, stand: Stand, problems: &[Field
     TwoFactorPage {
         frame: frame(req, by, "Two-factor", Place::Elsewhere),
         stand,
+        must_enrol: by.user.must_enrol,
         code: Field { value: String::new(), error: problem(problems, "code") },
         password_error: problem(problems, "password"),
     }

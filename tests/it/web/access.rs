@@ -111,6 +111,14 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/admin/settings/logo/remove", [403, 403, 303, 403]),
     // Neither on nor off.
     ("POST", "/admin/settings/maintenance", [403, 403, 422, 403]),
+    ("GET", "/admin/quarantine", [403, 403, 200, 403]),
+    // The file is like every other.
+    ("POST", "/admin/quarantine/{id}/release", [403, 403, 409, 403]),
+    ("POST", "/admin/quarantine/{id}/delete", [403, 403, 409, 403]),
+    ("GET", "/admin/shares", [403, 403, 200, 403]),
+    ("POST", "/admin/shares/{id}/revoke", [403, 403, 303, 403]),
+    ("POST", "/admin/two-factor", [403, 403, 422, 403]),
+    ("POST", "/admin/users/{id}/two-factor", [403, 403, 303, 403]),
     ("OPTIONS", "/uploads", [204; 4]),
     ("POST", "/uploads", [403, 201, 201, 404]),
     ("OPTIONS", "/uploads/{id}", [204; 4]),

@@ -21,16 +21,21 @@ mod labels;
 mod limits;
 mod links;
 mod many;
+mod naughty;
 mod people;
 mod people_list;
 mod previews;
+mod quarantine;
 mod refusals;
 mod scanning;
+mod second_rule;
 mod session;
 mod settings;
 mod shares;
 mod sites;
+mod smuggling;
 mod stats;
+mod throttle;
 mod tokens;
 mod trail;
 mod tus;
@@ -183,6 +188,8 @@ impl Target {
             ("/account/tokens/", &self.token),
             ("/shares/", &self.share),
             ("/uploads/", &self.upload),
+            ("/admin/quarantine/", &self.file),
+            ("/admin/shares/", &self.share),
             ("/admin/users/", &self.person),
             ("/admin/sites/", &self.site),
             ("/admin/jobs/", &self.job),

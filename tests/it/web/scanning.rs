@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 /// A JPEG with these bytes in a comment.
-fn jpeg_saying(comment: &[u8]) -> Vec<u8> {
+pub(super) fn jpeg_saying(comment: &[u8]) -> Vec<u8> {
     let mut bytes = samples::jpeg();
     let length = (comment.len() as u16 + 2).to_be_bytes();
     bytes.splice(2..2, [&[0xff, 0xfe], length.as_slice(), comment].concat());
@@ -21,7 +21,7 @@ fn jpeg_saying(comment: &[u8]) -> Vec<u8> {
 }
 
 /// A PDF with these bytes in a comment, in the middle of it.
-fn pdf_saying(comment: &[u8]) -> Vec<u8> {
+pub(super) fn pdf_saying(comment: &[u8]) -> Vec<u8> {
     let bytes = samples::pdf("invoice");
     let (begin, end) = bytes.split_at(bytes.len() - 60);
     let middle = end.iter().position(|&byte| byte == b'\n').unwrap() + 1;
@@ -64,6 +64,9 @@ async fn malware_is_refused_and_kept_in_the_trail_only() {
         (&samples::sha256(&infected[0].1).into(), &"stan".into())
     );
     staff.get_html(&format!("/batches/{batch}")).await.is(200).shows("because of malware");
+
+    let page = app.admin().await.get_html("/admin/quarantine").await.is(200);
+    page.shows("inside.pdf").shows("picture.jpg").shows(FOUND).shows("Nothing is locked away");
 
     // One bad file does not stop the others, and a page says what happened to each.
     let files = [("good.pdf", samples::pdf("good")), infected[0].clone()];

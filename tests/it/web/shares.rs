@@ -278,3 +278,48 @@ async fn a_file_that_cannot_be_read_costs_no_download() {
     download(&app.stranger(), &link, &[]).await.is(200);
     download(&app.stranger(), &link, &[]).await.is(404);
 }
+
+#[tokio::test]
+async fn admins_see_and_end_every_link() {
+    let app = TestApp::start();
+    let (staff, batch, file) = one_file(&app).await;
+    let admin = app.admin().await;
+    admin.get_html("/admin/shares").await.is(200).shows("No links");
+    let of_file = [("max_downloads", "3"), ("password", "open sesame")];
+    share(&staff, &format!("/attachments/{file}"), &of_file).await;
+    let of_batch = share(&admin, &format!("/batches/{batch}"), &[]).await;
+    staff.get("/admin/shares").await.is(403);
+    let page = admin.get_html("/admin/shares").await.is(200);
+    page.shows("paper.pdf")
+        .shows("Batch B-1")
+        .shows("0 of 3 downloads")
+        .shows("with a password")
+        .shows("stan");
+    let id = app.value("SELECT id FROM share_links WHERE attachment_id IS NULL");
+    staff.post_form(&format!("/admin/shares/{id}/revoke"), &[]).await.is(403);
+    let ended = admin.post_form(&format!("/admin/shares/{id}/revoke"), &[]).await.is(303);
+    assert_eq!(ended.location(), "/admin/shares");
+    app.stranger().get(&of_batch).await.is(404);
+    let id = app.value("SELECT id FROM share_links WHERE revoked_at IS NULL");
+    admin.post_form(&format!("/admin/shares/{id}/revoke"), &[]).await.is(303);
+    admin.get_html("/admin/shares").await.is(200).shows("The link is dead").shows("No links");
+}
+
+#[tokio::test]
+async fn many_links_come_page_by_page() {
+    let app = TestApp::start();
+    let (_, batch, _) = one_file(&app).await;
+    app.execute(&format!(
+        "INSERT INTO share_links (id, token_hash, batch_id, created_by, created_at, expires_at)
+         SELECT gen_random_uuid(), sha256(n::text::bytea), '{batch}', (SELECT id FROM users LIMIT 1), now(),
+                now() + interval '1 day' FROM generate_series(1, 101) n"
+    ));
+    let admin = app.admin().await;
+    let first = admin.get_html("/admin/shares").await.is(200).text();
+    let (_, rest) = first.split_once("href=\"/admin/shares?cursor=").expect("a next page");
+    let cursor = rest.split('"').next().unwrap();
+    let second = admin.get_html(&format!("/admin/shares?cursor={cursor}")).await.is(200).text();
+    let lines = |page: &str| page.matches("Good until").count();
+    assert_eq!((lines(&first), lines(&second)), (100, 1));
+    admin.get("/admin/shares?cursor=nonsense").await.is(400);
+}

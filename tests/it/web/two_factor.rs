@@ -20,7 +20,7 @@ fn code(app: &TestApp, secret: &str) -> String {
 }
 
 /// Turns two-factor on and returns the secret and the recovery codes.
-async fn turn_on(app: &TestApp, by: &Client) -> (String, Vec<String>) {
+pub(super) async fn turn_on(app: &TestApp, by: &Client) -> (String, Vec<String>) {
     let page = by.post_form("/account/two-factor", &[]).await.is(200).text();
     assert!(page.contains("<svg viewBox"));
     let secret = between(&page, "<p class=\"secret mono\">", "</p>").to_owned();

@@ -4,11 +4,14 @@ pub mod audit;
 pub mod doctor;
 pub mod jobs;
 pub mod prices;
+pub mod quarantine;
 pub mod settings;
+pub mod shares;
 pub mod sites;
 pub mod stats;
 pub mod storage;
 pub mod trash;
+pub mod two_factor;
 pub mod user;
 pub mod users;
 

@@ -115,7 +115,7 @@ fn page(
     typed: Option<&Fields>,
     problems: &[FieldError],
 ) -> Result<UserPage> {
-    let Whole { user, member_of, sites, sessions, link_until } = whole;
+    let Whole { user, member_of, sites, sessions, link_until, second_since } = whole;
     let role = role_word(user.role.parse()?);
     let mut frame = admin_frame(req, by, user.display_name.as_str());
     frame.sites_shown = sites.len() > 1;
@@ -134,6 +134,7 @@ fn page(
         sites_error: problem(problems, "sites"),
         sessions: sessions as i64,
         link_until,
+        second_since,
         is_self: by.actor.id() == Some(user.id),
         person: PersonHead {
             id: user.id,

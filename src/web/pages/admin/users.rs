@@ -154,6 +154,7 @@ async fn page(
             sites: boxes(&list.sites, |site| draft.sites.contains(&site.id.to_string())),
             sites_error: problem(problems, "sites"),
         },
+        second: list.second_rule,
         filters,
         people: list.people.into_iter().map(row).collect::<Result<_>>()?,
         next_url,

@@ -49,6 +49,8 @@ pub enum Act {
     FileDescribed,
     ArchiveTaken,
     FileInfected,
+    FileLockedAway,
+    FileReleased,
     Shared,
     ShareUsed,
     ShareRefused,
@@ -68,8 +70,8 @@ impl Activity {
             Act::BatchReleased => "check",
             Act::FilePurgeOrdered | Act::FilePurged => "x",
             Act::FileAdded => "upload",
-            Act::FileMissing | Act::FileInfected => "alert",
-            Act::FileFound => "check",
+            Act::FileMissing | Act::FileInfected | Act::FileLockedAway => "alert",
+            Act::FileFound | Act::FileReleased => "check",
             Act::Shared | Act::ShareUsed => "link",
             Act::ShareRefused => "lock",
             Act::ShareEnded => "x",
@@ -103,6 +105,8 @@ impl Activity {
             Act::ShareRefused => "gave a wrong password for the share link to",
             Act::ShareEnded => "ended a share link to",
             Act::FileInfected => "was refused, because of malware,",
+            Act::FileLockedAway => "locked away, because of malware,",
+            Act::FileReleased => "released from quarantine",
         }
     }
 

@@ -18,6 +18,8 @@ const TABS: &[Tab] = &[
     tab("stats", "/admin", "chart", "Overview"),
     tab("storage", "/admin/storage", "disks", "Storage"),
     tab("audit", "/admin/audit", "seal", "Audit"),
+    tab("quarantine", "/admin/quarantine", "lock", "Quarantine"),
+    tab("shares", "/admin/shares", "link", "Share links"),
     tab("users", "/admin/users", "users", "Users"),
     tab("sites", "/admin/sites", "site", "Sites"),
     tab("jobs", "/admin/jobs", "jobs", "Jobs"),

@@ -11,6 +11,7 @@
 //! | [`account`] | one's own account |
 //! | [`admin`], [`people`], [`sites`] | the admin's pages: their tabs, people, sites |
 //! | [`stats`] | the admin's overview, with [`chart`]; prices |
+//! | [`quarantine`] | files that were locked away or refused because of malware |
 //! | [`batches`] | the list, one batch, the form for a new or changed batch |
 //! | [`attachments`] | the viewer of one file |
 //! | [`shares`] | share links, for those who make and those who get them |
@@ -46,6 +47,7 @@ pub mod jobs;
 pub mod labels;
 pub mod people;
 pub mod preview;
+pub mod quarantine;
 pub mod receipt;
 pub mod search;
 pub mod settings;

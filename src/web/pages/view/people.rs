@@ -4,6 +4,8 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::second_rule::Rule;
+
 use super::{
     form::{Field, SiteOption},
     format,
@@ -16,6 +18,8 @@ use super::{
 pub struct UsersPage {
     pub frame: Frame,
     pub form: AddForm,
+    /// Who needs two-factor.
+    pub second: Rule,
     pub filters: Filters,
     pub people: Vec<PersonRow>,
     /// The next page's address, if there is one.
@@ -95,6 +99,8 @@ pub struct UserPage {
     pub sites_error: Option<String>,
     pub sessions: i64,
     pub link_until: Option<DateTime<Utc>>,
+    /// Since when they sign in with a code too.
+    pub second_since: Option<DateTime<Utc>>,
     /// The admin looks at themselves.
     pub is_self: bool,
 }
@@ -251,6 +257,18 @@ impl Filters {
 
     pub fn is_site(&self, site: &SiteOption) -> bool {
         self.site == Some(site.id)
+    }
+}
+
+impl UsersPage {
+    /// Every rule about two-factor with its words.
+    pub fn second_rules(&self) -> [(Rule, &'static str); 4] {
+        [
+            (Rule::Nobody, "Nobody: it is up to each person"),
+            (Rule::Admins, "Admins"),
+            (Rule::Staff, "Staff and admins"),
+            (Rule::Everybody, "Everybody"),
+        ]
     }
 }
 

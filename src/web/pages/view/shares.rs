@@ -4,6 +4,8 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::shares::ShareRow;
+
 use super::{form::Field, format, frame::Frame};
 
 #[derive(Template)]
@@ -39,6 +41,19 @@ pub struct ShareLine {
 }
 
 impl ShareLine {
+    pub fn of(share: ShareRow, maker: String, now: DateTime<Utc>) -> Self {
+        Self {
+            id: share.id,
+            maker,
+            created_at: share.created_at,
+            is_over: share.expires_at <= now || share.max_downloads.is_some_and(|max| share.downloads >= max),
+            expires_at: share.expires_at,
+            has_password: share.password_hash.is_some(),
+            downloads: share.downloads.into(),
+            max_downloads: share.max_downloads.map(i64::from),
+        }
+    }
+
     /// Where its button posts to.
     pub fn revoke_path(&self) -> String {
         format!("/shares/{}/revoke", self.id)
@@ -93,5 +108,31 @@ impl VisitPage {
             ),
             (false, _) => "One file".to_owned(),
         }
+    }
+}
+
+/// `GET /admin/shares`
+#[derive(Template)]
+#[template(path = "admin/shares.html")]
+pub struct AllSharesPage {
+    pub frame: Frame,
+    pub rows: Vec<ShareEverywhere>,
+    pub next_url: Option<String>,
+    pub is_first_page: bool,
+}
+
+/// A link among all of them.
+pub struct ShareEverywhere {
+    pub line: ShareLine,
+    pub batch_number: String,
+    /// `None`: the whole batch.
+    pub filename: Option<String>,
+    pub target_url: String,
+    pub revoke_path: String,
+}
+
+impl ShareEverywhere {
+    pub fn what(&self) -> String {
+        self.filename.as_deref().map_or_else(|| self.batch_number.clone(), format::shown_name)
     }
 }

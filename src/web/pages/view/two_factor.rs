@@ -10,6 +10,8 @@ use super::{auth::GateMessage, form::Field, format, frame::Frame};
 pub struct TwoFactorPage {
     pub frame: Frame,
     pub stand: Stand,
+    /// Nothing else is open until it is on.
+    pub must_enrol: bool,
     pub code: Field,
     pub password_error: Option<String>,
 }
@@ -23,6 +25,7 @@ pub enum Stand {
     On {
         since: DateTime<Utc>,
         codes_left: i64,
+        is_required: bool,
     },
 }
 
@@ -52,10 +55,14 @@ impl TwoFactorPage {
         }
     }
 
+    pub fn can_turn_off(&self) -> bool {
+        matches!(self.stand, Stand::On { is_required: false, .. })
+    }
+
     /// "On since 2026-11-24, 9 recovery codes left"
     pub fn on_text(&self) -> Option<String> {
         match self.stand {
-            Stand::On { since, codes_left } => Some(format!(
+            Stand::On { since, codes_left, .. } => Some(format!(
                 "On since {}, {} left",
                 format::date(since),
                 format::count(codes_left, "recovery code", "recovery codes")
