@@ -1,3 +1,5 @@
+//! Each further type: what is one, and what only says so.
+
 use std::io::Cursor;
 
 use proptest::prelude::*;

@@ -146,7 +146,7 @@ async fn the_name_and_the_logo_are_on_every_page() {
         samples::jpeg(),
         Vec::new(),
         samples::png_claiming(2000, 10),
-        [samples::png(), vec![0; 65_000]].concat(),
+        [samples::png(), vec![0; 65_536]].concat(),
     ] {
         let status = send_logo(&admin, &bad).await.status;
         assert!([400, 422].contains(&status), "{status}");
