@@ -2,7 +2,7 @@
 //!
 //! To allow another type, add a line to [`TYPES`]: its extensions, its media type as sniffed from its first
 //! bytes, and how its whole is checked. Some are taken only where an admin turned them on
-//! (`domain::settings`); their checks are in [`extra`].
+//! (`domain::settings`); their checks are in `extra`.
 
 mod extra;
 

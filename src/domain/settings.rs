@@ -1,7 +1,7 @@
 //! What admins may change while Stillage runs. The environment comes first, then what an admin chose, then the
 //! default; [`Effective`] is the one place that says so.
 //!
-//! What was chosen is one row, so that one read has all of it. Each instance keeps what it read for [`LIFE`]; the
+//! What was chosen is one row, so that one read has all of it. Each instance keeps what it read for a second; the
 //! one that changes something knows at once.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -159,7 +159,7 @@ impl Settings {
     }
 }
 
-/// What holds, no older than [`LIFE`]. While the database does not answer, what was known last holds on.
+/// What holds, no older than a second. While the database does not answer, what was known last holds on.
 pub async fn fresh(app: &App) -> Arc<Effective> {
     if app.settings.is_due(app.clock.now()) {
         match app.db.run(|conn| db::settings::get::<Chosen>(conn, KEY)).await {

@@ -12,6 +12,7 @@ async fn somebody_is_added_chooses_a_password_and_is_disabled() {
     journeys::set_up(&admin, &stillage).await;
 
     admin.click("nav.side a[href='/admin']").await;
+    admin.click("nav.tabs a[href='/admin/users']").await;
     admin.fill("#username", "tomasz.wilk").await;
     admin.fill("#display_name", "Tomasz Wilk").await;
     admin.click("main form button.btn-primary").await;
