@@ -71,9 +71,28 @@ pub struct Stats {
     pub uploaders: Vec<Share>,
     /// `null` when the disk could not be measured.
     pub disk: Option<Disk>,
+    /// What the bucket does not have yet; `null` while cloud storage is off.
+    pub cloud: Option<Behind>,
     pub basis: Basis,
     pub costs: Vec<Place>,
     pub advice: Advice,
+}
+
+/// How far the copies in the bucket are behind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Behind {
+    /// Copies that are still to be made.
+    pub waiting: i64,
+    /// Copies that were given up.
+    pub failed: i64,
+    /// Age of the oldest file among them, in seconds.
+    pub lag_seconds: i64,
+}
+
+async fn behind(app: &App, now: DateTime<Utc>) -> Result<Behind> {
+    let backlog = app.db.run(db::copy_figures::backlog).await?;
+    let lag_seconds = backlog.oldest.map_or(0, |oldest| (now - oldest).num_seconds().max(0));
+    Ok(Behind { waiting: backlog.pending, failed: backlog.failed, lag_seconds })
 }
 
 /// A part of the whole by its name.
@@ -125,6 +144,10 @@ pub async fn show(app: &App, actor: &Actor, asked: Asked) -> Result<Stats> {
     tally::flush(app).await?;
     let now = app.clock.now();
     let found = app.db.run(move |conn| Found::read(conn, asked, now.date_naive())).await?;
+    let cloud = match &app.cloud {
+        Some(_) => Some(behind(app, now).await?),
+        None => None,
+    };
     let basis = basis(&found, now.date_naive());
     let disk = disk::measure(app, basis.growth).await;
     let situation = Situation {
@@ -155,6 +178,7 @@ pub async fn show(app: &App, actor: &Actor, asked: Asked) -> Result<Stats> {
         largest_batches: found.largest,
         uploaders: found.uploaders,
         disk,
+        cloud,
         basis,
         costs: places(&found.prices, &basis),
         advice: advice::advise(&situation),

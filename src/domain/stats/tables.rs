@@ -180,6 +180,13 @@ fn disk(stats: &Stats) -> Table {
             vec![Cell::text("Days until full"), disk.days_until_full.map_or(Cell::None, Cell::Count)],
         ]);
     }
+    if let Some(cloud) = &stats.cloud {
+        rows.extend([
+            vec![Cell::text("Copies the bucket waits for"), Cell::Count(cloud.waiting)],
+            vec![Cell::text("The oldest of them, in minutes"), Cell::Count(cloud.lag_seconds / 60)],
+            vec![Cell::text("Copies given up"), Cell::Count(cloud.failed)],
+        ]);
+    }
     Table { key: "disk", title: "Disk", head: vec!["What", "Value"], rows }
 }
 

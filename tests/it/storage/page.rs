@@ -34,6 +34,9 @@ async fn a_failure_is_shown_in_words_and_tried_again() {
         .is(200)
         .shows("0 <small>of 1 file verified there")
         .shows("1 file, oldest from");
+    let stats = admin.get("/api/stats").await.is(200).json();
+    assert_eq!((&stats["cloud"]["waiting"], &stats["cloud"]["failed"]), (&1.into(), &0.into()));
+    admin.get_html("/admin").await.is(200).shows("Copies the bucket waits for");
     s3.set(Mood::Refusing);
     let failed = "SELECT count(*) FROM attachment_copies WHERE last_error IS NOT NULL";
     app.work_until("the copy has failed", || app.value(failed) == "1").await;
