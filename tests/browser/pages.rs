@@ -117,6 +117,9 @@ async fn every_page_is_there_for_everybody_on_every_screen() {
     inspection.open("account", &format!("{base}/account")).await;
     inspection.open("overview", &format!("{base}/admin")).await;
     inspection.open("prices", &format!("{base}/admin/prices")).await;
+    for page in ["storage", "audit", "jobs", "settings", "doctor"] {
+        inspection.open(page, &format!("{base}/admin/{page}")).await;
+    }
     inspection.open("tokens", &format!("{base}/account/tokens")).await;
     browser.fill("#name", "ERP, with quite a long name, as some have").await;
     browser.click("main form button.btn-primary").await;
