@@ -213,19 +213,6 @@ pub fn trashed(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Moves a file to or from the trash; a restored one starts as `available`, or locked away when malware was found in
-/// it.
-pub fn set_trashed(conn: &mut PgConnection, id: Uuid, trashed: Option<(DateTime<Utc>, Uuid)>) -> Result<()> {
-    diesel::update(attachments::table.find(id))
-        .set((
-            attachments::state.eq(state_after(trashed.is_some())),
-            attachments::trashed_at.eq(trashed.map(|(at, _)| at)),
-            attachments::trashed_by.eq(trashed.map(|(_, by)| by)),
-        ))
-        .execute(conn)?;
-    Ok(())
-}
-
 /// The state of a file that goes to the trash or comes back from it.
 pub(super) fn state_after(trashed: bool) -> SqlLiteral<Text> {
     dsl::sql(if trashed {

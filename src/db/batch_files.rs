@@ -1,12 +1,13 @@
 //! The files of one batch: filtered, sorted, in keyset pages (each order has its index), and changed together.
 
 use chrono::{DateTime, Utc};
-use diesel::{pg::Pg, prelude::*, sql_types::Text};
+use diesel::{pg::Pg, prelude::*};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     attachments::{AttachmentRow, Found, FoundTuple, LIVING, copy_state, found},
+    functions::lower,
     like_anywhere,
     schema::{attachment_copies, attachments, batches, users},
 };
@@ -71,11 +72,6 @@ impl Order {
         };
         Place { key, id: row.id }
     }
-}
-
-#[declare_sql_function]
-extern "SQL" {
-    fn lower(text: Text) -> Text;
 }
 
 /// Orders by a column and the id, both falling or both rising, after a place. The bare comparison of the column

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     batches::BatchRow,
+    functions::lower,
     schema::{batches, sites},
     search::{self, Term},
 };
@@ -72,11 +73,6 @@ impl Sort {
         };
         Place { key, id: batch.id }
     }
-}
-
-#[declare_sql_function]
-extern "SQL" {
-    fn lower(text: Text) -> Text;
 }
 
 /// A batch with the name of its site.

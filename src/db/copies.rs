@@ -6,13 +6,9 @@ use chrono::{DateTime, Utc};
 use diesel::{dsl, pg::Pg, prelude::*, sql_types, upsert::excluded};
 use uuid::Uuid;
 
+use super::functions::lower;
 use super::schema::{attachment_copies, attachments, batches, purges};
 use crate::error::Result;
-
-#[diesel::declare_sql_function]
-extern "SQL" {
-    fn lower(text: sql_types::Text) -> sql_types::Text;
-}
 
 /// A file as far as its copies are concerned.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]

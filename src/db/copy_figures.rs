@@ -60,6 +60,13 @@ pub struct Backlog {
     pub oldest: Option<DateTime<Utc>>,
 }
 
+impl Backlog {
+    /// Age of the oldest file among them, in seconds; 0 when there is none.
+    pub fn lag_seconds(&self, now: DateTime<Utc>) -> i64 {
+        self.oldest.map_or(0, |oldest| (now - oldest).num_seconds().max(0))
+    }
+}
+
 pub fn backlog(conn: &mut PgConnection) -> Result<Backlog> {
     let states: Vec<(String, i64, Option<DateTime<Utc>>)> = attachment_copies::table
         .inner_join(attachments::table)

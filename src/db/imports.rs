@@ -5,13 +5,10 @@ use uuid::Uuid;
 
 use super::{
     batches::BatchRow,
+    functions::lower,
     schema::{attachments, batches},
 };
 use crate::error::Result;
-
-diesel::define_sql_function! {
-    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
-}
 
 /// Those of `names` that any row has, even one whose file is gone for good: a stored name is given once.
 pub fn taken_names(conn: &mut PgConnection, names: &[String]) -> Result<Vec<String>> {

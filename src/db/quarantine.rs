@@ -7,14 +7,10 @@ use uuid::Uuid;
 
 use super::{
     attachments::AttachmentRow,
+    functions::lower,
     schema::{attachments, audit_events, batches, users},
 };
 use crate::error::Result;
-
-#[diesel::declare_sql_function]
-extern "SQL" {
-    fn lower(text: sql_types::Text) -> sql_types::Text;
-}
 
 /// Which files to scan again.
 #[derive(Clone, Debug)]

@@ -363,7 +363,7 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
                 return Ok(found);
             }
             let by = if trashed { Some((now, actor.account()?)) } else { None };
-            db::attachments::set_trashed(conn, id, by)?;
+            db::batch_files::set_trashed(conn, &[id], by)?;
             let change = if trashed { Change::removed(&found.row) } else { Change::added(&found.row) };
             db::batches::count(conn, found.row.batch_id, change, now)?;
             let subject = Subject::Attachment { id, batch: found.row.batch_id };

@@ -190,8 +190,7 @@ pub async fn measure(app: &App) -> Result<()> {
     metrics.set("store", "writable", i64::from(app.store.trouble().is_none()));
     let backlog = app.db.run(db::copy_figures::backlog).await?;
     metrics.set("copies", "backlog", backlog.pending + backlog.failed);
-    let lag = backlog.oldest.map_or(0, |oldest| (app.clock.now() - oldest).num_seconds().max(0));
-    metrics.set("copies", "lag_seconds", lag);
+    metrics.set("copies", "lag_seconds", backlog.lag_seconds(app.clock.now()));
     if let Some(cloud) = &app.cloud {
         metrics.set("cloud", "reachable", i64::from(cloud.trouble().is_none()));
     }

@@ -243,12 +243,8 @@ impl Home for ObjectStorage {
     }
 
     async fn list(&self) -> Result<Vec<Held>> {
-        let found: Result<Vec<_>, _> = self.s3.list(Some(&Path::from(key::BATCHES))).try_collect().await;
-        let held = |meta: object_store::ObjectMeta| {
-            let name = meta.location.filename().unwrap_or_default().to_owned();
-            Held { name, size: meta.size }
-        };
-        Ok(self.told(found)?.into_iter().map(held).collect())
+        let found = self.list_published().await?;
+        Ok(found.into_iter().map(|found| Held { name: found.name, size: found.size }).collect())
     }
 }
 

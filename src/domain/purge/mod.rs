@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{
     access::Actor,
     audit::{self, Subject},
-    copies, previews, retention, settings,
+    copies, maintenance, previews, retention, settings,
 };
 use crate::{
     app::App,
@@ -84,7 +84,7 @@ pub async fn due(app: &Arc<App>) -> Result<Purged> {
 /// # Errors
 /// As [`due`].
 pub async fn up_to(app: &Arc<App>, latest: DateTime<Utc>) -> Result<Purged> {
-    check(app).await?;
+    maintenance::check(app).await?;
     let now = app.clock.now();
     let which = Tombstone::UpTo(latest);
     let (mut purged, mut failures) = (Purged::default(), Failures::default());
@@ -135,7 +135,7 @@ impl Failures {
 /// As [`due`].
 pub async fn batch(app: &Arc<App>, id: Uuid, which: Tombstone, purged: &mut Purged) -> Result<()> {
     // Without its store nothing is begun.
-    check(app).await?;
+    maintenance::check(app).await?;
     let now = app.clock.now();
     if !app.db.transaction(move |conn| begin_batch(conn, id, which, now)).await? {
         return Ok(());
@@ -192,7 +192,7 @@ fn end_batch(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Result<bo
 /// # Errors
 /// As [`due`].
 pub async fn files(app: &Arc<App>, ids: Vec<Uuid>, which: Tombstone, purged: &mut Purged) -> Result<()> {
-    check(app).await?;
+    maintenance::check(app).await?;
     let now = app.clock.now();
     let going = app.db.transaction(move |conn| begin(conn, &ids, which, now)).await?;
     if going.is_empty() {
@@ -244,7 +244,7 @@ fn begin(
         if LIVING.contains(&file.state.as_str()) {
             let batch = &batches[&file.batch_id];
             let by = batch.trashed_at.zip(batch.trashed_by);
-            db::attachments::set_trashed(conn, file.id, by)?;
+            db::batch_files::set_trashed(conn, &[file.id], by)?;
             db::batches::count(conn, batch.id, Change::removed(file), now)?;
             "trashed".clone_into(&mut file.state);
         }
@@ -322,9 +322,4 @@ pub(super) fn not_begun(conn: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
     } else {
         Err(Error::conflict("being_purged", "This is being removed for good right now."))
     }
-}
-
-async fn check(app: &App) -> Result<()> {
-    let store = Arc::clone(&app.store);
-    blocking::run(move || store.check().map_err(Error::internal)).await
 }

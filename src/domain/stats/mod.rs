@@ -91,7 +91,7 @@ pub struct Behind {
 
 async fn behind(app: &App, now: DateTime<Utc>) -> Result<Behind> {
     let backlog = app.db.run(db::copy_figures::backlog).await?;
-    let lag_seconds = backlog.oldest.map_or(0, |oldest| (now - oldest).num_seconds().max(0));
+    let lag_seconds = backlog.lag_seconds(now);
     Ok(Behind { waiting: backlog.pending, failed: backlog.failed, lag_seconds })
 }
 
