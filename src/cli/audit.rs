@@ -18,10 +18,12 @@ use crate::{
 #[derive(Subcommand)]
 pub enum Command {
     /// Prove that no event was changed, removed or inserted; exits 1 and names it otherwise.
-    #[command(after_help = "Examples:\n  stillage audit verify\n  stillage audit verify --head 9f86d081…")]
+    #[command(
+        after_help = "Examples:\n  stillage audit verify\n  stillage audit verify --head \"$(tail -n 1 stillage-heads.txt)\""
+    )]
     Verify {
-        /// The hash of a head that was written down earlier: it must still be in the chain.
-        #[arg(long, value_name = "HASH")]
+        /// A head that was written down earlier, its hash or its whole line: it must still be in the chain.
+        #[arg(long, value_name = "HEAD", value_parser = head)]
         head: Option<String>,
         /// Print JSON.
         #[arg(long)]
@@ -89,6 +91,11 @@ pub fn run(config: Config, command: Command) -> anyhow::Result<Finding> {
             Ok(Finding::Good)
         }
     }
+}
+
+fn head(text: &str) -> Result<String, String> {
+    verify::head_of(text)
+        .ok_or_else(|| "a head is 64 hex digits, or a line as `stillage audit head` prints it".to_owned())
 }
 
 fn moment(text: &str) -> Result<DateTime<Utc>, String> {

@@ -34,7 +34,9 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Prove a backup: read every byte, compare every SHA-256, load the rows and take them back again.
+    #[command(after_help = "Example:\n  stillage backup check /mnt/backup/stillage")]
     Check {
+        /// The folder of the backup.
         folder: PathBuf,
         /// Print JSON.
         #[arg(long)]

@@ -41,20 +41,28 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server.
+    #[command(after_help = "Examples:\n  stillage serve\n  BIND_ADDRESS=0.0.0.0:8080 stillage serve")]
     Serve,
     /// Show the effective configuration, secrets hidden.
     Config(config::Args),
     /// Look for what is wrong with storage, database, scanner and addresses, and say what mends it.
     Doctor(doctor::Args),
     /// Ask the running server whether it can serve; exits 0 when it can, 1 when not.
+    #[command(after_help = "Example:\n  stillage health || systemctl restart stillage")]
     Health,
     /// Bring the database up to date, or show its state.
     Migrate(migrate::Args),
     /// Manage accounts.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  stillage user add ines --role staff\n  stillage user list"
+    )]
     User(user::Command),
     /// The sealed trail of events.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  stillage audit verify\n  stillage audit head >> /mnt/worm/stillage-heads.txt"
+    )]
     Audit(audit::Command),
     /// Back up rows and files together, while the server runs or not.
     Backup(backup::Args),
@@ -75,7 +83,7 @@ enum Command {
     /// Copy to the bucket what has no copy there.
     Sync(sync::Args),
     /// Manage the homes of files.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  stillage storage move --to cloud --dry-run")]
     Storage(move_storage::Command),
     /// Add synthetic batches and small files, for measuring.
     BenchData(bench_data::Args),

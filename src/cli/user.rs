@@ -20,6 +20,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  stillage user add ines --role staff\n  \
                             printf '%s\\n' \"$PASSWORD\" | stillage user add ines --role staff --site Main --password-stdin")]
     Add {
+        /// The user name: small letters, digits, and . _ - @
         name: String,
         /// admin, staff or viewer
         #[arg(long)]
@@ -34,6 +35,7 @@ pub enum Command {
     /// Set a password; ends the person's sessions.
     #[command(after_help = "Example:\n  stillage user passwd ines")]
     Passwd {
+        /// The user name.
         name: String,
         /// Read the password from standard input instead of asking.
         #[arg(long)]
@@ -41,13 +43,22 @@ pub enum Command {
     },
     /// Lock an account; ends the person's sessions.
     #[command(after_help = "Example:\n  stillage user disable ines")]
-    Disable { name: String },
+    Disable {
+        /// The user name.
+        name: String,
+    },
     /// Unlock an account.
     #[command(after_help = "Example:\n  stillage user enable ines")]
-    Enable { name: String },
+    Enable {
+        /// The user name.
+        name: String,
+    },
     /// Take an account's second factor away, for somebody who has lost it; ends their sessions and tokens.
     #[command(after_help = "Example:\n  stillage user reset-two-factor ines")]
-    ResetTwoFactor { name: String },
+    ResetTwoFactor {
+        /// The user name.
+        name: String,
+    },
     /// List accounts.
     #[command(after_help = "Example:\n  stillage user list --json")]
     List {

@@ -213,9 +213,13 @@ fn public_url<F: Fn(&str) -> Option<String>>(
     let url = url.trim_end_matches('/');
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     match host {
-        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => Ok(url.to_owned()),
+        Some(host) if !host.is_empty() && !host.contains(is_no_host) => Ok(url.to_owned()),
         _ => Err(wrong("PUBLIC_URL", url, allowed)),
     }
+}
+
+fn is_no_host(c: char) -> bool {
+    matches!(c, '/' | '?' | '#' | '@') || c.is_whitespace() || c.is_control()
 }
 
 fn trusted_proxies<F: Fn(&str) -> Option<String>>(read: &mut Reader<F>) -> Result<Vec<IpNet>, ConfigError> {

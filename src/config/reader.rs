@@ -110,5 +110,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 }
 
 pub(super) fn wrong(name: &str, value: impl fmt::Display, allowed: &str) -> ConfigError {
+    // One line, whatever the value is.
+    let value = value.to_string().replace(char::is_control, "\u{FFFD}");
     ConfigError(format!("{name}={value} is not usable; allowed: {allowed}"))
 }

@@ -148,11 +148,23 @@ impl Job {
             Self::SweepStaging => {
                 let removed = maintenance::sweep_staging(app).await?;
                 let resumable = uploads::sweep(app).await?;
-                tracing::info!(removed, ?resumable, "staging swept");
+                tracing::info!(
+                    removed,
+                    resumable.expired,
+                    resumable.files,
+                    resumable.forgotten,
+                    "staging swept"
+                );
             }
             Self::Reconcile => {
-                let report = maintenance::reconcile(app).await?;
-                tracing::info!(?report, "store and database compared");
+                let found = maintenance::reconcile(app).await?;
+                tracing::info!(
+                    found.missing,
+                    found.found_again,
+                    found.set_aside,
+                    found.to_import,
+                    "store and database compared"
+                );
             }
             Self::VerifyTrail => {
                 let found = audit::watch::verify(app).await?;
@@ -169,17 +181,24 @@ impl Job {
             Self::CopyMove => copies::moving::go_on(app).await?,
             Self::CopyHead => audit::anchor::drop_anchor(app).await?,
             Self::CopyScrub => {
-                let report = copies::scrub(app).await?;
-                tracing::info!(?report, "copies read again");
+                let read = copies::scrub(app).await?;
+                tracing::info!(
+                    read.files,
+                    read.healed,
+                    read.missing,
+                    read.corrupt,
+                    read.unreachable,
+                    "copies read again"
+                );
             }
             Self::PurgeTrash => {
                 let purged = purge::due(app).await?;
                 let aside = orphans::expire(app).await?;
-                tracing::info!(?purged, aside, "trash purged");
+                tracing::info!(purged.files, purged.bytes, purged.batches, aside, "trash purged");
             }
             Self::EmptyTrash { trashed_before } => {
                 let purged = purge::up_to(app, trashed_before).await?;
-                tracing::info!(?purged, "trash emptied");
+                tracing::info!(purged.files, purged.bytes, purged.batches, "trash emptied");
             }
             Self::PurgeFile { attachment, trashed_at } => {
                 let which = purge::Tombstone::At(trashed_at);

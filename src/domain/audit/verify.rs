@@ -102,6 +102,14 @@ pub async fn verify(
     Ok(report)
 }
 
+/// The hash of a head that was written down: by itself, or in the line that `stillage audit head` printed. `None`
+/// when it is neither.
+pub fn head_of(written: &str) -> Option<String> {
+    let hash = written.split_whitespace().next_back()?.to_lowercase();
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then_some(hash)
+}
+
 /// Checks one seal against its events and the seal before it; returns how many events it has.
 fn check(conn: &mut PgConnection, seal: &SealRow, previous: Option<&SealRow>) -> Result<(i64, Vec<String>)> {
     let id = seal.id;
@@ -133,4 +141,20 @@ fn check(conn: &mut PgConnection, seal: &SealRow, previous: Option<&SealRow>) ->
         problems.push(format!("an event of seal {id}{span} was changed"));
     }
     Ok((found, problems))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_a_hash_alone_or_in_its_line() {
+        let hash = "0123456789abcdef".repeat(4);
+        for written in [hash.clone(), hash.to_uppercase(), format!("12 2026-11-25T04:00:00+00:00 {hash}\n")] {
+            assert_eq!(head_of(&written).as_ref(), Some(&hash), "{written}");
+        }
+        for written in ["", "abc", &hash[1..], &format!("{hash}0"), &format!("{hash} x"), &"g".repeat(64)] {
+            assert_eq!(head_of(written), None, "{written}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use indicatif::HumanCount;
 use uuid::Uuid;
 
 use super::{Finding, Patient, database::Known, in_container, mounts, on_disk, owner, quoted};
@@ -220,17 +221,21 @@ fn room(root: &Path, largest: u64) -> Vec<Finding> {
     let is_short = all_inodes > 0 && inodes < all_inodes / 50;
     let inodes = match inodes {
         0 if all_inodes > 0 => Finding::failure("No inode is free: no further file can be made.").mend(line),
-        some if is_short => {
-            Finding::warning(format!("Only {some} of {all_inodes} inodes are free.")).mend(line)
-        }
+        some if is_short => Finding::warning(format!(
+            "Only {} of {} inodes are free.",
+            HumanCount(some),
+            HumanCount(all_inodes)
+        ))
+        .mend(line),
         _ if all_inodes == 0 => return vec![space],
-        some => Finding::ok(format!("{some} inodes are free.")),
+        some => Finding::ok(format!("{} inodes are free.", HumanCount(some))),
     };
     vec![space, inodes]
 }
 
+/// As the pages count them: 1 GB is 1,073,741,824 bytes.
 fn gigabytes(bytes: u64) -> String {
-    format!("{:.1} GB", bytes as f64 / 1e9)
+    format!("{:.1} GB", bytes as f64 / f64::from(1 << 30))
 }
 
 /// Opens every published file.

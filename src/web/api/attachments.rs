@@ -15,10 +15,18 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/api/production/attachments/{id}",
+    operation_id = "getFile",
     tag = "attachments",
     params(("id" = String, Path, description = "The file's id")),
     responses(
-        (status = 200, description = "The file", body = Attachment),
+        (status = 200, description = "The file", body = Attachment,
+            links(
+                ("downloadFile" = (
+                    operation_id = "downloadFile",
+                    parameters(("stored_name" = "$response.body#/stored_name"))
+                )),
+                ("deleteFile" = (operation_id = "deleteFile", parameters(("id" = "$response.body#/id")))),
+            )),
         (status = 401, description = "No token, or one that does not count", body = ErrorBody),
         (status = 404, description = "Not there, or not for you", body = ErrorBody),
     )
@@ -32,6 +40,7 @@ pub async fn show(app: Parts, by: CurrentUser, path: web::Path<String>) -> WebRe
 #[utoipa::path(
     delete,
     path = "/api/production/attachments/{id}",
+    operation_id = "deleteFile",
     tag = "attachments",
     params(("id" = String, Path, description = "The file's id")),
     responses(

@@ -32,6 +32,7 @@ const LIMIT_MAX: usize = 200;
 #[utoipa::path(
     get,
     path = "/api/production/batches",
+    operation_id = "listBatches",
     tag = "batches",
     params(ListQuery),
     responses(
@@ -59,10 +60,17 @@ pub async fn list(app: Parts, by: CurrentUser, wanted: web::Query<ListQuery>) ->
 #[utoipa::path(
     get,
     path = "/api/production/batches/{id}",
+    operation_id = "getBatch",
     tag = "batches",
     params(("id" = String, Path, description = "The batch's id"), CursorQuery),
     responses(
-        (status = 200, description = "The batch, with up to 100 of its files", body = BatchWithFiles),
+        (status = 200, description = "The batch, with up to 100 of its files", body = BatchWithFiles,
+            links(
+                ("firstFile" = (
+                    operation_id = "getFile",
+                    parameters(("id" = "$response.body#/attachments/0/id"))
+                )),
+            )),
         (status = 400, description = "A cursor that cannot be read", body = ErrorBody),
         (status = 401, description = "No token, or one that does not count", body = ErrorBody),
         (status = 404, description = "Not there, or not for you", body = ErrorBody),
@@ -91,13 +99,22 @@ pub async fn show(
 #[utoipa::path(
     post,
     path = "/api/production/batches",
+    operation_id = "createBatch",
     tag = "batches",
     request_body(content(
         (BatchInput = "application/json"),
         (BatchForm = "multipart/form-data"),
     )),
     responses(
-        (status = 201, description = "It was made, and all its files are stored", body = NewBatch),
+        (status = 201, description = "It was made, and all its files are stored", body = NewBatch,
+            links(
+                ("getBatch" = (operation_id = "getBatch", parameters(("id" = "$response.body#/id")))),
+                ("addFiles" = (operation_id = "addFiles", parameters(("id" = "$response.body#/id")))),
+                ("firstFile" = (
+                    operation_id = "downloadFile",
+                    parameters(("stored_name" = "$response.body#/attachments/0/stored_name"))
+                )),
+            )),
         (status = 207, description = "It was made, but not every file is stored", body = NewBatch),
         (status = 400, description = "A body that cannot be read", body = ErrorBody),
         (status = 401, description = "No token, or one that does not count", body = ErrorBody),

@@ -137,6 +137,18 @@ mod tests {
     #[test]
     fn every_operation_says_what_it_does_and_how_it_fails() {
         let document = serde_json::to_value(&*DOCUMENT).unwrap();
+        let ids: Vec<_> = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|item| item.as_object().unwrap().values())
+            .map(|operation| operation["operationId"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            BTreeSet::from_iter(&ids).len(),
+            ids.len(),
+            "generators name functions after them: {ids:?}"
+        );
         for known in operations(&document) {
             assert!(!known.summary.is_empty(), "{} {}", known.method, known.path);
             assert!(known.responses.iter().any(|(status, _)| status == "401"), "{}", known.path);

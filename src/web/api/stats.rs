@@ -19,6 +19,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/api/stats",
+    operation_id = "getStats",
     tag = "stats",
     params(
         ("step" = Option<String>, Query, description = "`day`: the last 30; `week`: the last 12; `month`: the last 12"),

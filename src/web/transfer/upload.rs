@@ -45,11 +45,18 @@ pub struct Outcome {
 #[utoipa::path(
     post,
     path = "/api/production/batches/{id}/attachments",
+    operation_id = "addFiles",
     tag = "attachments",
     params(("id" = String, Path, description = "The batch's id")),
     request_body(content = FilesForm, content_type = "multipart/form-data"),
     responses(
-        (status = 201, description = "All were stored", body = FileResults),
+        (status = 201, description = "All were stored", body = FileResults,
+            links(
+                ("firstFile" = (
+                    operation_id = "getFile",
+                    parameters(("id" = "$response.body#/results/0/attachment/id"))
+                )),
+            )),
         (status = 207, description = "Some were stored", body = FileResults),
         (status = 400, description = "A form that cannot be read, or without a file", body = ErrorBody),
         (status = 401, description = "No token, or one that does not count", body = ErrorBody),
