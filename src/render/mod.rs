@@ -12,10 +12,10 @@
 //! knows the database or the store.
 
 pub mod child;
-pub mod frame;
-pub mod parent;
-pub mod pdf;
-pub mod picture;
+mod frame;
+mod parent;
+mod pdf;
+mod picture;
 mod text;
 
 use serde::{Deserialize, Serialize};

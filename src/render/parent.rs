@@ -61,7 +61,7 @@ pub struct Rendering {
 
 /// How the talk stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+enum Heard {
     More,
     Done,
     Stopped(Reason),
@@ -167,14 +167,14 @@ fn crashed(status: ExitStatus) -> Result<Reason> {
     }
 }
 
-pub enum Read {
+enum Read {
     /// With its length in bytes.
     Piece(Piece, usize),
     Last(Heard),
 }
 
 /// Reads one frame. Whatever is not as it should be ends the talk.
-pub async fn read(out: &mut (impl AsyncRead + Unpin), left: usize) -> Read {
+async fn read(out: &mut (impl AsyncRead + Unpin), left: usize) -> Read {
     let mut prefix = [0; PREFIX];
     if out.read_exact(&mut prefix).await.is_err() {
         return Read::Last(Heard::Silence);

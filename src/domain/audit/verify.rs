@@ -102,12 +102,14 @@ pub async fn verify(
     Ok(report)
 }
 
+/// Length of a seal's hash, in bytes.
+const SHA256_BYTES: usize = 32;
+
 /// The hash of a head that was written down: by itself, or in the line that `stillage audit head` printed. `None`
 /// when it is neither.
 pub fn head_of(written: &str) -> Option<String> {
     let hash = written.split_whitespace().next_back()?.to_lowercase();
-    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hash.then_some(hash)
+    hex::decode(&hash).is_ok_and(|bytes| bytes.len() == SHA256_BYTES).then_some(hash)
 }
 
 /// Checks one seal against its events and the seal before it; returns how many events it has.
