@@ -12,6 +12,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+COPY fuzz/Cargo.toml fuzz/
 # Dependencies alone first: they stay cached until Cargo.lock changes. The targets that Cargo.toml names have to be
 # there.
 RUN mkdir -p src tests/browser && echo 'fn main() {}' | tee src/main.rs >tests/browser/screenshots.rs && touch src/lib.rs \

@@ -8,7 +8,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-garage demo screenshots fuzz-api lint fmt fmt-check clippy doc deny advisories
+.PHONY: help run test test-garage demo screenshots fuzz fuzz-api lint fmt fmt-check clippy doc deny advisories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -19,7 +19,7 @@ run: ## build in release mode and serve; the first start prints a one-time link
 
 test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
 	@.ci/setup rust postgres browser axe clamav
-	$(CARGO) test --locked $(ARGS)
+	$(CARGO) test --locked --workspace $(ARGS)
 
 test-garage: ## the homes of files against a real Garage; compiles it the first time (ten minutes)
 	@.ci/setup rust postgres garage
@@ -33,27 +33,32 @@ screenshots: ## take the pictures in docs/screenshots/ again, of a store of its 
 	@.ci/setup rust postgres browser
 	$(CARGO) test --locked --test screenshots
 
-fuzz-api: ## schemathesis against the API of a server of its own (needs python3 with venv)
-	@.ci/setup rust database
-	$(CARGO) build --locked
+fuzz: ## libFuzzer on every place where bytes come in, FUZZ_SECONDS each (needs a nightly Rust)
+	@.ci/setup rust fuzz
+	.ci/fuzz $(ARGS)
+
+fuzz-api: ## schemathesis against the API of a server of its own
+	@.ci/setup rust database api
+	@# The tests' build: another one would build the dependencies again, with other features.
+	$(CARGO) test --locked --workspace --no-run
 	.ci/fuzz-api $(ARGS)
 
 lint: fmt-check clippy doc deny ## formatting, clippy, docs and dependencies, warnings denied
 
 fmt: ## format the code
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 fmt-check: ## formatting only
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 
 clippy: ## clippy on every target
 	@.ci/setup rust
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --test screenshots -- -D warnings
 
 doc: ## the documentation of the code, private items included
 	@.ci/setup rust
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 deny: ## licences, sources and bans of dependencies (deny.toml)
 	@.ci/setup rust deny

@@ -8,7 +8,6 @@ mod extra;
 
 use std::{
     borrow::Cow,
-    fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
 };
 
@@ -142,7 +141,7 @@ impl Type {
     /// # Errors
     /// [`Refusal::UnreadableImage`] when a picture's header or end is broken, or it has more than 100 megapixels;
     /// [`Refusal::UnsupportedType`] when a file of an extra type is not one.
-    pub fn check_whole(&self, file: File) -> Result<Option<(u32, u32)>> {
+    pub fn check_whole(&self, file: impl Read + Seek) -> Result<Option<(u32, u32)>> {
         let mut reader = BufReader::with_capacity(64 * 1024, file);
         let size = match self.check {
             Check::FirstBytes => return Ok(None),

@@ -13,9 +13,10 @@
 
 pub mod child;
 mod frame;
-mod parent;
-mod pdf;
-mod picture;
+mod nesting;
+pub mod parent;
+pub mod pdf;
+pub mod picture;
 mod text;
 
 use serde::{Deserialize, Serialize};

@@ -61,7 +61,7 @@ pub struct Rendering {
 
 /// How the talk stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+pub enum Heard {
     More,
     Done,
     Stopped(Reason),
@@ -167,14 +167,15 @@ fn crashed(status: ExitStatus) -> Result<Reason> {
     }
 }
 
-enum Read {
+/// One frame.
+pub enum Read {
     /// With its length in bytes.
     Piece(Piece, usize),
     Last(Heard),
 }
 
-/// Reads one frame. Whatever is not as it should be ends the talk.
-async fn read(out: &mut (impl AsyncRead + Unpin), left: usize) -> Read {
+/// Reads one frame, of at most `left` bytes. Whatever is not as it should be ends the talk.
+pub async fn read(out: &mut (impl AsyncRead + Unpin), left: usize) -> Read {
     let mut prefix = [0; PREFIX];
     if out.read_exact(&mut prefix).await.is_err() {
         return Read::Last(Heard::Silence);

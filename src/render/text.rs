@@ -4,7 +4,7 @@ use std::fmt;
 
 use pdf_extract::{ConvertToFmt, Document, PlainTextOutput, output_doc};
 
-use super::TEXT_MAX;
+use super::{TEXT_MAX, nesting};
 
 /// Text of a PDF, at most [`TEXT_MAX`] bytes, cleaned; empty when there is none to be had. The library panics on
 /// odd files: callers catch that.
@@ -12,7 +12,7 @@ pub fn of_pdf(bytes: &[u8]) -> String {
     let mut text = Bounded(String::new());
     if let Ok(mut document) = Document::load_mem(bytes) {
         let is_readable = !document.is_encrypted() || document.decrypt("").is_ok();
-        if is_readable {
+        if is_readable && nesting::is_bounded(&document) {
             // What came before an error is text all the same; a full buffer is an error too.
             let _ = output_doc(&document, &mut PlainTextOutput::new(&mut text));
         }

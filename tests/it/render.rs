@@ -143,6 +143,16 @@ async fn files_that_mean_harm_end_the_child_and_nothing_else() {
             ["<</Type/Catalog/Pages 2 0 R>>".to_owned(), format!("<</Type/Pages/Kids[{kids}]/Count 9>>")];
         samples::pdf_of_objects(&objects, "")
     };
+    let form = "/Resources<</XObject<</X 4 0 R>>>>";
+    let in_itself = samples::pdf_of_objects(
+        &[
+            "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+            format!("<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]{form}/Contents 4 0 R>>"),
+            format!("<</Type/XObject/Subtype/Form/BBox[0 0 9 9]{form}/Length 5>>stream\n/X Do\nendstream"),
+        ],
+        "",
+    );
     let nested = format!("<</Type/Catalog/Pages 2 0 R/X {}{}>>", "[".repeat(300_000), "]".repeat(300_000));
     let pages = samples::pdf_of_pages(3);
     let table: Vec<(&str, Vec<u8>, &str, &[Reason])> = vec![
@@ -163,6 +173,9 @@ async fn files_that_mean_harm_end_the_child_and_nothing_else() {
         assert!(reason.is_some_and(|reason| reasons.contains(&reason)), "{what}: {reason:?}");
         assert!(!pictures(&pieces).contains(&Preview::Large), "{what}");
     }
+    // A form that draws itself costs the text and nothing else.
+    let (pieces, reason) = drawn(&in_itself, pdf).await;
+    assert_eq!((reason, pictures(&pieces).contains(&Preview::Page(1))), (None, true));
     // These may be drawn, as far as they go, or not: both are sound.
     for (bytes, media_type) in [
         (tree("1 0 R 2 0 R 1 0 R"), pdf),

@@ -120,7 +120,7 @@ fn login(req: &HttpRequest, next: &str, username: &str, message: Option<GateMess
 }
 
 /// A path on this server, or the start: a link must not lead away after signing in.
-pub(super) fn local_path(next: &str) -> &str {
+pub fn local_path(next: &str) -> &str {
     let is_local = next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains(['\\', '\r', '\n', '\t'])

@@ -170,7 +170,7 @@ fn bare(row: &AttachmentRow, status: actix_web::http::StatusCode) -> actix_web::
 
 /// What a request's conditions and ranges come to.
 #[derive(Debug, PartialEq, Eq)]
-enum Wanted {
+pub enum Wanted {
     Whole,
     Part {
         start: u64,
@@ -186,7 +186,7 @@ enum Wanted {
 
 /// Evaluates preconditions in the order of RFC 9110, 13.2.2. Several ranges at once are answered with the whole,
 /// as 14.2 allows; a file's bytes never change, so its date only matters to clients that know nothing better.
-fn evaluate(req: &HttpRequest, etag: &EntityTag, modified: HttpDate, size: u64) -> Wanted {
+pub fn evaluate(req: &HttpRequest, etag: &EntityTag, modified: HttpDate, size: u64) -> Wanted {
     if req.headers().contains_key(header::IF_MATCH) {
         let matches = match IfMatch::parse(req) {
             Ok(IfMatch::Any) => true,

@@ -3,7 +3,7 @@
 //!
 //! Beyond the protocol: `X-Attachment-Id` and `X-Attachment-Sha256` on every answer about a stored file.
 
-mod headers;
+pub mod headers;
 
 use std::{sync::Arc, time::Duration};
 
