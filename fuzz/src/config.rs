@@ -35,7 +35,10 @@ pub fn check(data: &[u8]) {
             let line = error.to_string();
             assert!(!line.contains(char::is_control), "{line:?} is one line");
             let (name, rest) = line.split_once('=').unwrap_or((&line, ""));
-            assert!(name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'), "{line}");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'),
+                "{line}"
+            );
             assert!(!SECRETS.contains(&name) || rest.starts_with("(hidden)"), "{name} is quoted");
         }
     }

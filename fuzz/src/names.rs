@@ -27,7 +27,10 @@ pub fn check(data: &[u8]) {
 
         let name = names.give(&original);
         is_one_name(&name);
-        assert!(!name.ends_with(['.', ' ']) && !name.contains([':', '*', '?', '<', '>', '|', '"']), "{name:?}");
+        assert!(
+            !name.ends_with(['.', ' ']) && !name.contains([':', '*', '?', '<', '>', '|', '"']),
+            "{name:?}"
+        );
         assert!(given.insert(name.to_lowercase()), "{name:?} is given twice");
 
         let value = disposition::value("attachment", &original);

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use proptest::{
     prelude::*,
     sample::Index,
-    test_runner::{Config, TestRng, TestRunner, RngAlgorithm},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
 /// The inputs in `seeds/NAME`, in order.

@@ -48,7 +48,8 @@ impl<'a> Walk<'a> {
     /// Whether the form of this name ends, given the resources of who draws it.
     fn form(&mut self, name: &[u8], resources: &'a Dictionary, depth: usize) -> bool {
         let forms = self.dictionary(resources, b"XObject");
-        let form = forms.and_then(|forms| forms.get_deref(name, self.document).and_then(Object::as_stream).ok());
+        let form =
+            forms.and_then(|forms| forms.get_deref(name, self.document).and_then(Object::as_stream).ok());
         let Some(form) = form else { return true };
         let names = self.drawn.entry(form).or_insert_with(|| drawn_by(form)).clone();
         if names.is_empty() {
@@ -126,7 +127,8 @@ mod tests {
         let forms: Vec<(String, &str)> = (5..25)
             .map(|next| (format!("/Resources<</XObject<</N {next} 0 R>>>>"), "/N Do /N Do /N Do"))
             .collect();
-        let mut forms: Vec<(&str, &str)> = forms.iter().map(|(text, content)| (text.as_str(), *content)).collect();
+        let mut forms: Vec<(&str, &str)> =
+            forms.iter().map(|(text, content)| (text.as_str(), *content)).collect();
         forms.push(("", "0 0 m"));
         assert!(!is_bounded(&document(&forms)));
     }
