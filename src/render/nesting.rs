@@ -95,7 +95,8 @@ mod tests {
                 "{number} 0 obj\n<</Type/XObject/Subtype/Form/Length {length}{dictionary}>>stream\n{content}\nendstream\nendobj\n"
             );
         }
-        let places: Vec<usize> = text.match_indices(" 0 obj").map(|(at, _)| at - 1).collect();
+        let ends = text.match_indices(" 0 obj").map(|(at, _)| at);
+        let places: Vec<usize> = ends.map(|at| text[..at].rfind('\n').unwrap() + 1).collect();
         let table = text.len();
         text += &format!("xref\n0 {}\n0000000000 65535 f \n", places.len() + 1);
         places.iter().for_each(|place| text += &format!("{place:010} 00000 n \n"));
