@@ -32,6 +32,7 @@ fn a_wrong_value_is_named_with_what_is_allowed() {
         ("LOG_FORMAT", "xml", "text or json"),
         ("LOG_FORMAT", "text\nERROR all is lost", "text or json"),
         ("RUST_LOG", "stillage=loud", "a filter"),
+        ("RUST_LOG", "info, ::z1\u{e9}", "a filter"),
         ("ADMIN_USERNAME", "ann", "together with ADMIN_PASSWORD"),
         ("ENABLE_ATTACHMENT_CLOUD_STORAGE", "yes", "true or false"),
         ("SCRUB_EVERY_DAYS", "0", "a whole number from 1 to 3650"),
