@@ -12,7 +12,7 @@ use crate::{
         embedded::{Embedded, Options, Owner},
         settings,
     },
-    domain::{auth::Passwords, settings::Settings, sites, slots::Slots, tally::Tally},
+    domain::{passwords::Passwords, settings::Settings, sites, slots::Slots, tally::Tally},
     error::{Error, Result},
     metrics::Metrics,
     render::Renderer,

@@ -269,6 +269,8 @@ diesel::table! {
         created_at -> Timestamptz,
         enabled_at -> Nullable<Timestamptz>,
         last_step -> Int8,
+        wrong_codes -> Int4,
+        wait_until -> Nullable<Timestamptz>,
     }
 }
 

@@ -15,6 +15,8 @@ pub struct FactorRow {
     pub created_at: DateTime<Utc>,
     pub enabled_at: Option<DateTime<Utc>>,
     pub last_step: i64,
+    pub wrong_codes: i32,
+    pub wait_until: Option<DateTime<Utc>>,
 }
 
 pub fn find(conn: &mut PgConnection, user_id: Uuid) -> Result<Option<FactorRow>> {
@@ -54,7 +56,22 @@ pub fn delete(conn: &mut PgConnection, user_id: Uuid) -> Result<bool> {
     Ok(diesel::delete(two_factors::table.find(user_id)).execute(conn)? > 0)
 }
 
-pub fn add_codes(conn: &mut PgConnection, user_id: Uuid, hashes: &[Vec<u8>]) -> Result<()> {
+/// Notes how many codes in a row were wrong, and until when none counts.
+pub fn put_wrong(
+    conn: &mut PgConnection,
+    user_id: Uuid,
+    wrong: i32,
+    wait_until: Option<DateTime<Utc>>,
+) -> Result<()> {
+    diesel::update(two_factors::table.find(user_id))
+        .set((two_factors::wrong_codes.eq(wrong), two_factors::wait_until.eq(wait_until)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Adds recovery codes in the place of all others.
+pub fn replace_codes(conn: &mut PgConnection, user_id: Uuid, hashes: &[Vec<u8>]) -> Result<()> {
+    diesel::delete(recovery_codes::table.filter(recovery_codes::user_id.eq(user_id))).execute(conn)?;
     let rows: Vec<_> = hashes
         .iter()
         .map(|hash| (recovery_codes::user_id.eq(user_id), recovery_codes::code_hash.eq(hash)))

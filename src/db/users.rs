@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_query, sql_types};
 use uuid::Uuid;
 
 use super::schema::{sessions, users};
 use crate::error::Result;
+
+/// Whoever makes a first admin takes this one.
+const FIRST_ADMIN_LOCK: i64 = 0x5354_494c_4144_4d31;
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users, treat_none_as_default_value = false)]
@@ -60,6 +63,14 @@ pub fn lock_able_admins(conn: &mut PgConnection) -> Result<Vec<Uuid>> {
         .select(users::id)
         .for_no_key_update()
         .load(conn)?)
+}
+
+/// Lets nobody else make a first admin until the transaction ends, on any instance: there is no row to lock yet.
+pub fn lock_first_admin(conn: &mut PgConnection) -> Result<()> {
+    sql_query("SELECT pg_advisory_xact_lock($1)")
+        .bind::<sql_types::BigInt, _>(FIRST_ADMIN_LOCK)
+        .execute(conn)?;
+    Ok(())
 }
 
 pub fn any_admin(conn: &mut PgConnection) -> Result<bool> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     access::Actor,
     audit::{self, Subject},
-    auth, maintenance, sites, throttle, users,
+    auth, maintenance, passwords, sites, users,
 };
 pub use crate::db::sessions::SessionFacts;
 use crate::{
@@ -74,32 +74,14 @@ pub async fn change_password(
     new: SecretString,
 ) -> Result<UserRow> {
     let id = actor.account()?;
-    let user = app.db.run(move |conn| db::users::find(conn, id)?.ok_or(Error::NotFound)).await?;
-    if let Some(address) = actor.address {
-        throttle::attempt(app, &user.username, address).await?;
-    }
-    let is_right = auth::is_hashable(&current)
-        && app.passwords.verify(current, Some(user.password_hash.clone())).await?;
-    if !is_right {
-        let (actor, now) = (actor.clone(), app.clock.now());
-        let details = json!({ "username": user.username });
-        app.db
-            .run(move |conn| {
-                audit::record(conn, now, &actor, "user.password_refused", Subject::User(id), details)
-            })
-            .await?;
-        return Err(Error::invalid("current", "This is not your password now."));
-    }
-    auth::check_new_password_of(&user.username, &new).map_err(|problem| Error::Invalid(vec![problem]))?;
+    let user = auth::confirm_password(app, actor, "current", current).await?;
+    passwords::check_new_password_of(&user.username, &new)
+        .map_err(|problem| Error::Invalid(vec![problem]))?;
     let hash = app.passwords.hash(new).await?;
     let (actor, now) = (actor.clone(), app.clock.now());
     app.db
         .transaction(move |conn| {
-            let latest = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
-            // An admin reset or disabled it meanwhile: what was proven above is worth nothing any more.
-            if latest.password_hash != user.password_hash || latest.disabled_at.is_some() {
-                return Err(Error::Unauthenticated);
-            }
+            let latest = auth::still(conn, &user)?;
             users::put_password(conn, &actor, &latest, &hash, "own", now)?;
             db::users::find(conn, id)?.ok_or(Error::NotFound)
         })

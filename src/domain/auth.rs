@@ -1,9 +1,8 @@
-//! Passwords, signing in, and the first admin.
+//! Signing in, and the first admin.
 
 use std::net::IpAddr;
 
-use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -11,155 +10,63 @@ use subtle::ConstantTimeEq;
 use super::{
     access::{Actor, Role},
     audit::{self, Subject},
-    sites, throttle, two_factor, users, weak,
+    browsers::{self, Visitor},
+    passwords, sites, throttle, two_factor, users,
 };
 use crate::{
     app::App,
-    blocking::Gate,
     db::{self, settings, users::UserRow},
-    error::{Error, FieldError, Result},
+    error::{Error, Result},
 };
 
-/// Least length of a password in characters (ASVS 5.0, 6.2.1 asks for 8 and recommends 15).
-pub const PASSWORD_MIN_CHARS: usize = 12;
-/// Longest password in bytes: a bound on what one request may hash, far above any real one.
-const PASSWORD_MAX_BYTES: usize = 1024;
 /// Longest name that is looked up and kept in the trail, in bytes: far above any real one.
 const NAME_MAX_BYTES: usize = 256;
 
 const SETUP_TOKEN_KEY: &str = "setup_token_sha256";
 
-/// Hashes passwords with Argon2id, off the async threads and never more at once than there are cores: each
-/// takes 19 MiB and a core.
-#[derive(Clone)]
-pub struct Passwords {
-    gate: Gate,
-}
-
-impl Passwords {
-    pub fn new() -> Self {
-        Self { gate: Gate::new(std::thread::available_parallelism().map_or(1, usize::from)) }
-    }
-
-    /// The hash to keep, in PHC string format.
-    pub async fn hash(&self, password: SecretString) -> Result<String> {
-        self.gate
-            .run(move || {
-                let hash: PasswordHash = Argon2::default()
-                    .hash_password(password.expose_secret().as_bytes())
-                    .map_err(|error| Error::Internal(anyhow::anyhow!("hashing failed: {error}")))?;
-                Ok(hash.to_string())
-            })
-            .await
-    }
-
-    /// Whether `password` is the one behind `hash`. Without a hash (no such user) the same work is done, so
-    /// that the time tells nothing.
-    pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool> {
-        self.gate
-            .run(move || {
-                let known = hash.is_some();
-                let hash = hash.unwrap_or_else(|| NOBODYS_HASH.to_owned());
-                let hash = PasswordHash::new(&hash)
-                    .map_err(|error| Error::Internal(anyhow::anyhow!("stored hash is broken: {error}")))?;
-                let password = password.expose_secret().as_bytes();
-                Ok(Argon2::default().verify_password(password, &hash).is_ok() && known)
-            })
-            .await
-    }
-}
-
-impl Default for Passwords {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// A hash with the default parameters, whose password nobody knows.
-pub(super) const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YmVjYXVzZSBub2JvZHk$\
-    2Qm0bQd5S5rGhXJrTzUJmYQ0k4kF0bZ0jz0y3rT6v4Y";
-
-/// Checks a new password.
-///
-/// # Errors
-/// What is wrong with it, for the field `password`.
-pub fn check_new_password(password: &SecretString) -> Result<(), FieldError> {
-    let password = password.expose_secret();
-    let chars = password.chars().count();
-    if chars < PASSWORD_MIN_CHARS {
-        return Err(FieldError::new(
-            "password",
-            format!(
-                "{chars} characters. {PASSWORD_MIN_CHARS} or more are needed; three words in a row do well."
-            ),
-        ));
-    }
-    if password.len() > PASSWORD_MAX_BYTES {
-        return Err(FieldError::new("password", "The password is longer than 1,024 bytes."));
-    }
-    if weak::is_weak(password) {
-        return Err(FieldError::new(
-            "password",
-            "This is one of the first that anybody would try. Three words that do not belong together do well.",
-        ));
-    }
-    Ok(())
-}
-
-/// Whether a given password is short enough to be hashed at all.
-pub(super) fn is_hashable(password: &SecretString) -> bool {
-    password.expose_secret().len() <= PASSWORD_MAX_BYTES
-}
-
-/// The same for somebody whose name is known: it is no secret.
-///
-/// # Errors
-/// What is wrong with it, for the field `password`.
-pub fn check_new_password_of(username: &str, password: &SecretString) -> Result<(), FieldError> {
-    check_new_password(password)?;
-    if weak::is_name(password.expose_secret(), username) {
-        return Err(FieldError::new("password", "The user's name is no secret. Choose something else."));
-    }
-    Ok(())
-}
-
 /// How far a right password leads.
 pub enum SignIn {
     In(Box<UserRow>),
-    /// A code is needed too: [`super::two_factor::finish`].
+    /// A code is needed too: [`super::second_step::finish`].
     HalfWay(Box<UserRow>),
 }
 
-/// Signs a person in by name and password.
+/// Signs a person in by name and password. What turns out to be right is not counted as an attempt.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] for a wrong name, a wrong password and a disabled account alike;
 /// [`Error::Throttled`] after too many attempts.
-pub async fn sign_in(
-    app: &App,
-    username: &str,
-    password: SecretString,
-    address: Option<IpAddr>,
-) -> Result<SignIn> {
+pub async fn sign_in(app: &App, username: &str, password: SecretString, visitor: &Visitor) -> Result<SignIn> {
     let username = users::normalise(username);
-    if let Some(address) = address {
-        throttle::attempt(app, &username, address).await?;
-    }
+    let address = visitor.address;
     // Nobody has such a name, and PostgreSQL takes no NUL.
     let is_no_name = username.len() > NAME_MAX_BYTES || username.contains('\0');
-    if is_no_name || !is_hashable(&password) {
+    let user = if is_no_name {
+        None
+    } else {
+        let name = username.clone();
+        app.db.run(move |conn| db::users::find_by_name(conn, &name)).await?
+    };
+    let user = user.filter(|user| user.disabled_at.is_none());
+    let browser = user.as_ref().and_then(|user| browsers::known_to(app, visitor, user.id));
+    let attempt = match (browser, address) {
+        (Some(browser), _) => Some(throttle::in_browser(app, &username, &browser).await?),
+        (None, Some(address)) => Some(throttle::attempt(app, &username, address).await?),
+        (None, None) => None,
+    };
+    if is_no_name || !passwords::is_hashable(&password) {
         let shown = if is_no_name { "a name that nobody has".to_owned() } else { username };
         failed(app, Subject::System, shown, address).await?;
         return Err(Error::Unauthenticated);
     }
-    let name = username.clone();
-    let user = app.db.run(move |conn| db::users::find_by_name(conn, &name)).await?;
-    let user = user.filter(|user| user.disabled_at.is_none());
     let right = app.passwords.verify(password, user.as_ref().map(|user| user.password_hash.clone())).await?;
 
     let now = app.clock.now();
     match user {
         Some(user) if right => {
+            if let Some(attempt) = attempt {
+                attempt.was_right(app).await?;
+            }
             let actor = actor_for(&user, address)?;
             let id = user.id;
             let needs_code = app
@@ -190,6 +97,47 @@ async fn failed(app: &App, subject: Subject, username: String, address: Option<I
     stranger.address = address;
     let details = json!({ "username": username });
     app.db.run(move |conn| audit::record(conn, now, &stranger, "login.failure", subject, details)).await
+}
+
+/// Asks somebody who is signed in for the password again, before what an open screen alone must not allow.
+///
+/// # Errors
+/// [`Error::Invalid`] for a wrong one, at `field`; [`Error::Throttled`] after too many.
+pub(super) async fn confirm_password(
+    app: &App,
+    actor: &Actor,
+    field: &'static str,
+    password: SecretString,
+) -> Result<UserRow> {
+    let id = actor.account()?;
+    let user = app.db.run(move |conn| db::users::find(conn, id)?.ok_or(Error::NotFound)).await?;
+    let attempt = throttle::own(app, "password", id).await?;
+    let is_right = passwords::is_hashable(&password)
+        && app.passwords.verify(password, Some(user.password_hash.clone())).await?;
+    if is_right {
+        attempt.was_right(app).await?;
+        return Ok(user);
+    }
+    let (actor, now) = (actor.clone(), app.clock.now());
+    let details = json!({ "username": user.username });
+    app.db
+        .run(move |conn| {
+            audit::record(conn, now, &actor, "user.password_refused", Subject::User(id), details)
+        })
+        .await?;
+    Err(Error::invalid(field, "This is not your password now."))
+}
+
+/// Locks the account of somebody who gave the password a moment ago.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] when an admin reset or disabled it meanwhile: what was proven is worth nothing any more.
+pub(super) fn still(conn: &mut diesel::PgConnection, user: &UserRow) -> Result<UserRow> {
+    let latest = db::users::find_for_update(conn, user.id)?.ok_or(Error::NotFound)?;
+    if latest.password_hash != user.password_hash || latest.disabled_at.is_some() {
+        return Err(Error::Unauthenticated);
+    }
+    Ok(latest)
 }
 
 /// Puts on record that somebody signed out; the session itself ends with its cookie.
@@ -242,8 +190,9 @@ pub async fn set_up(app: &App, token: &str, username: &str, password: SecretStri
     let now = app.clock.now();
     app.db
         .transaction(move |conn| {
+            // One after the other: whoever comes second finds an admin, and no token.
+            db::users::lock_first_admin(conn)?;
             setup_is_open(conn, &given)?;
-            // Whoever takes the token away first is the one: a second request finds nothing.
             settings::remove(conn, SETUP_TOKEN_KEY)?;
             let site = sites::default_site(conn)?;
             users::insert(conn, &Actor::console(), new, Some(hash), &[site.id], now)
@@ -262,11 +211,16 @@ pub async fn make_first_admin(app: &App) -> Result<bool> {
     let now = app.clock.now();
     app.db
         .transaction(move |conn| {
+            // Another instance, or somebody with the set-up link, may have been faster.
+            db::users::lock_first_admin(conn)?;
+            if db::users::any_admin(conn)? {
+                return Ok(false);
+            }
             let site = sites::default_site(conn)?;
-            users::insert(conn, &Actor::console(), new, Some(hash), &[site.id], now)
+            users::insert(conn, &Actor::console(), new, Some(hash), &[site.id], now)?;
+            Ok(true)
         })
-        .await?;
-    Ok(true)
+        .await
 }
 
 fn setup_is_open(conn: &mut diesel::PgConnection, given: &str) -> Result<()> {
@@ -277,33 +231,4 @@ fn setup_is_open(conn: &mut diesel::PgConnection, given: &str) -> Result<()> {
 
 fn hash_token(token: &str) -> String {
     hex::encode(Sha256::digest(token))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn right_wrong_and_unknown() {
-        let passwords = Passwords::new();
-        let hash = passwords.hash("correct horse battery".into()).await.unwrap();
-        // The same work for somebody who is not there.
-        let cost = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
-        assert_eq!(cost(&hash), cost(NOBODYS_HASH));
-        assert!(passwords.verify("correct horse battery".into(), Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify("wrong horse battery".into(), Some(hash)).await.unwrap());
-        assert!(!passwords.verify("correct horse battery".into(), None).await.unwrap());
-    }
-
-    #[test]
-    fn password_rules() {
-        let check = |password: &str| check_new_password(&password.to_owned().into());
-        assert!(check("elevenchars").is_err());
-        assert!(check("twelve chars").is_ok());
-        assert!(check("пароль длинный").is_ok());
-        assert!(check(&"long and longer ".repeat(4)).is_ok());
-        assert!(check("Password1234").is_err());
-        assert!(check_new_password_of("ines", &"ines12345678".to_owned().into()).is_err());
-        assert!(check(&"x".repeat(1025)).is_err());
-    }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
-    auth, users,
+    passwords, users,
 };
 use crate::{
     app::App,
@@ -54,7 +54,7 @@ pub async fn reset(app: &App, actor: &Actor, id: Uuid) -> Result<(UserRow, Link)
                 return Err(Error::conflict("user_disabled", message));
             }
             users::keep_an_admin(&admins, id)?;
-            db::users::set_password_hash(conn, id, auth::NOBODYS_HASH, None, now)?;
+            db::users::set_password_hash(conn, id, passwords::NOBODYS_HASH, None, now)?;
             users::end_access(conn, id, now)?;
             let link = issue(conn, &actor, &user, now)?;
             Ok((user, link))
@@ -102,7 +102,7 @@ pub async fn redeem(
     address: Option<IpAddr>,
 ) -> Result<UserRow> {
     let user = look(app, token).await?;
-    auth::check_new_password_of(&user.username, &password)
+    passwords::check_new_password_of(&user.username, &password)
         .map_err(|problem| Error::Invalid(vec![problem]))?;
     let password_hash = app.passwords.hash(password).await?;
     let (token_hash, now) = (hash(token), app.clock.now());

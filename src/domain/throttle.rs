@@ -1,13 +1,16 @@
 //! Slows down guessing of passwords, codes and links, on all instances together.
 //!
 //! Attempts are counted by account *and* network together, so that a stranger cannot lock a person out of
-//! their own account, and by network alone, so that one place cannot try many accounts. The counts are in the
-//! database: behind a balancer, an attempt elsewhere is an attempt.
+//! their own account, and by network alone, so that one place cannot try many accounts. A browser that somebody of the
+//! account signed in with before, and somebody who is signed in, have a count of their own, which nobody else adds to.
+//! What turned out to be right is not counted, so that a factory behind one address signs in at the shift's start. The
+//! counts are in the database: behind a balancer, an attempt elsewhere is an attempt.
 
 use std::{net::IpAddr, time::Duration};
 
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::{
     app::App,
@@ -16,6 +19,7 @@ use crate::{
 };
 
 /// How many attempts may come at once, and after which time another one may.
+#[derive(Clone, Copy, Debug)]
 struct Quota {
     burst: i32,
     refill: TimeDelta,
@@ -23,30 +27,78 @@ struct Quota {
 
 /// Attempts at one account from one network.
 const PER_ACCOUNT: Quota = Quota { burst: 10, refill: TimeDelta::seconds(6) };
-/// Attempts from one network: a factory behind one address signs in at the shift's start.
+/// Attempts from one network that did not turn out to be right.
 const PER_NETWORK: Quota = Quota { burst: 100, refill: TimeDelta::milliseconds(600) };
+
+/// An attempt that was let through, and what it was counted under.
+#[derive(Debug)]
+pub struct Attempt(Vec<(Vec<u8>, Quota)>);
+
+impl Attempt {
+    /// Takes it out of the counts: it was no guess.
+    pub async fn was_right(self, app: &App) -> Result<()> {
+        let now = app.clock.now();
+        app.db
+            .transaction(move |conn| {
+                for (key, Quota { refill, .. }) in self.0 {
+                    db::throttles::give_back(conn, &key, refill, now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
 
 /// Counts an attempt at `account`, which names whatever is guessed at.
 ///
 /// # Errors
 /// [`Error::Throttled`] with the time until the next attempt is welcome.
-pub async fn attempt(app: &App, account: &str, address: IpAddr) -> Result<()> {
-    let now = app.clock.now();
+pub async fn attempt(app: &App, account: &str, address: IpAddr) -> Result<Attempt> {
     let network = network_of(address);
-    // Hashes, so that a long name costs no room. The network's first, always: nobody waits for each other crosswise.
-    let counts = [
-        (Sha256::digest(format!("network {network}")), PER_NETWORK),
-        (Sha256::digest(format!("account {network} {account}")), PER_ACCOUNT),
-    ];
+    // The network's first, always: nobody waits for each other crosswise.
+    let account = (format!("account {network} {account}"), PER_ACCOUNT);
+    count(app, vec![(format!("network {network}"), PER_NETWORK), account]).await
+}
+
+/// Counts an attempt at what only `user`, signed in already, can try.
+///
+/// # Errors
+/// As [`attempt`].
+pub async fn own(app: &App, what: &str, user: Uuid) -> Result<Attempt> {
+    count(app, vec![(format!("own {what} {user}"), PER_ACCOUNT)]).await
+}
+
+/// Counts an attempt at an account from a browser that is known to it.
+///
+/// # Errors
+/// As [`attempt`].
+pub async fn in_browser(app: &App, account: &str, browser: &str) -> Result<Attempt> {
+    count(app, vec![(format!("browser {browser} {account}"), PER_ACCOUNT)]).await
+}
+
+/// Counts an attempt at whatever it is from a network.
+///
+/// # Errors
+/// As [`attempt`].
+pub async fn from_network(app: &App, address: IpAddr) -> Result<Attempt> {
+    count(app, vec![(format!("network {}", network_of(address)), PER_NETWORK)]).await
+}
+
+/// Counts all or, when one of them is used up, none.
+async fn count(app: &App, names: Vec<(String, Quota)>) -> Result<Attempt> {
+    let now = app.clock.now();
+    // Hashes, so that a long name costs no room.
+    let counts = names.into_iter().map(|(name, quota)| (Sha256::digest(name).to_vec(), quota)).collect();
     app.db
-        .run(move |conn| {
-            for (key, Quota { burst, refill }) in counts {
-                if let Some(wait) = db::throttles::attempt(conn, &key, burst, refill, now)? {
+        .transaction(move |conn| {
+            let counts: Vec<(Vec<u8>, Quota)> = counts;
+            for (key, Quota { burst, refill }) in &counts {
+                if let Some(wait) = db::throttles::attempt(conn, key, *burst, *refill, now)? {
                     let retry_after = wait.to_std().unwrap_or(Duration::ZERO);
                     return Err(Error::Throttled { retry_after });
                 }
             }
-            Ok(())
+            Ok(Attempt(counts))
         })
         .await
 }

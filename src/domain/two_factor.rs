@@ -1,11 +1,8 @@
 //! Two-factor by time-based codes (RFC 6238: SHA-1, 6 digits, 30 s, as every app knows them), with recovery codes.
 //! A code counts once: the last step is kept.
 
-use std::net::{IpAddr, Ipv6Addr};
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use diesel::PgConnection;
-use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -15,17 +12,17 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
-    auth, second_rule, throttle, users,
+    auth, second_rule, users,
 };
 use crate::{
     app::App,
-    db::{self, two_factor::FactorRow, users::UserRow},
+    db::{self, two_factor::FactorRow},
     error::{Error, Result},
 };
 
 const CODES: usize = 10;
-/// Between the password and the code.
-const HALF_WAY: TimeDelta = TimeDelta::minutes(5);
+/// How long an app's codes are.
+const DIGITS: usize = 6;
 
 /// How somebody's second factor stands.
 pub enum Status {
@@ -77,6 +74,8 @@ pub async fn begin(app: &App, actor: &Actor, username: &str) -> Result<Enrolment
                 created_at: now,
                 enabled_at: None,
                 last_step: 0,
+                wrong_codes: 0,
+                wait_until: None,
             };
             db::two_factor::insert(conn, &row)
         })
@@ -112,29 +111,64 @@ fn not_on(conn: &mut PgConnection, account: Uuid) -> Result<()> {
     }
 }
 
-/// Turns two-factor on, given the first code, and returns the recovery codes: they are seen this once.
+/// Turns two-factor on, given the password and the first code, and returns the recovery codes: they are seen this once.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a wrong code, [`Error::Throttled`] after too many.
-pub async fn confirm(app: &App, actor: &Actor, code: &str) -> Result<Vec<String>> {
+/// [`Error::Invalid`] for a wrong password or code, [`Error::Throttled`] after too many wrong passwords.
+pub async fn confirm(app: &App, actor: &Actor, password: SecretString, code: &str) -> Result<Vec<String>> {
     let (account, now) = (actor.account()?, app.clock.now());
-    throttle(app, account).await?;
+    app.db.run(move |conn| waiting(conn, account).map(drop)).await?;
+    let user = auth::confirm_password(app, actor, "password", password).await?;
     let (actor, code) = (actor.clone(), code.to_owned());
     app.db
         .transaction(move |conn| {
-            not_on(conn, account)?;
-            let factor = db::two_factor::find_for_update(conn, account)?.ok_or_else(nothing_begun)?;
+            auth::still(conn, &user)?;
+            let factor = waiting(conn, account)?;
             let step = step_of(&factor.secret, &code, now).ok_or_else(|| {
                 Error::invalid("code", "This is not the code. Wait for the next one and try that.")
             })?;
             db::two_factor::enable(conn, account, step, now)?;
-            let codes: Vec<String> = (0..CODES).map(|_| new_code()).collect();
-            let hashes: Vec<Vec<u8>> = codes.iter().map(|code| hash(code)).collect();
-            db::two_factor::add_codes(conn, account, &hashes)?;
             audit::record(conn, now, &actor, "two_factor.on", Subject::User(account), json!({}))?;
-            Ok(codes)
+            put_codes(conn, account)
         })
         .await
+}
+
+/// The factor that waits for its first code, locked.
+fn waiting(conn: &mut PgConnection, account: Uuid) -> Result<FactorRow> {
+    not_on(conn, account)?;
+    db::two_factor::find_for_update(conn, account)?.ok_or_else(nothing_begun)
+}
+
+/// Makes new recovery codes in the place of all others, given the password: they are seen this once.
+///
+/// # Errors
+/// [`Error::Conflict`] while two-factor is off, [`Error::Invalid`] for a wrong password, [`Error::Throttled`] after too
+/// many.
+pub async fn renew_codes(app: &App, actor: &Actor, password: SecretString) -> Result<Vec<String>> {
+    let (account, now) = (actor.account()?, app.clock.now());
+    let off = || Error::conflict("two_factor_off", "Two-factor is off. Turn it on first.");
+    if !app.db.run(move |conn| is_on(conn, account)).await? {
+        return Err(off());
+    }
+    let user = auth::confirm_password(app, actor, "password", password).await?;
+    let actor = actor.clone();
+    app.db
+        .transaction(move |conn| {
+            auth::still(conn, &user)?;
+            let factor = db::two_factor::find_for_update(conn, account)?;
+            factor.filter(|factor| factor.enabled_at.is_some()).ok_or_else(off)?;
+            audit::record(conn, now, &actor, "two_factor.codes", Subject::User(account), json!({}))?;
+            put_codes(conn, account)
+        })
+        .await
+}
+
+fn put_codes(conn: &mut PgConnection, account: Uuid) -> Result<Vec<String>> {
+    let codes: Vec<String> = (0..CODES).map(|_| new_code()).collect();
+    let hashes: Vec<Vec<u8>> = codes.iter().map(|code| hash(code)).collect();
+    db::two_factor::replace_codes(conn, account, &hashes)?;
+    Ok(codes)
 }
 
 /// Turns one's own two-factor off, given the password.
@@ -144,16 +178,11 @@ pub async fn confirm(app: &App, actor: &Actor, code: &str) -> Result<Vec<String>
 /// requires it.
 pub async fn turn_off(app: &App, actor: &Actor, password: SecretString) -> Result<()> {
     let (account, now) = (actor.account()?, app.clock.now());
-    throttle(app, account).await?;
-    let user = app.db.run(move |conn| db::users::find(conn, account)).await?.ok_or(Error::NotFound)?;
-    let is_right =
-        auth::is_hashable(&password) && app.passwords.verify(password, Some(user.password_hash)).await?;
-    if !is_right {
-        return Err(Error::invalid("password", "The password is wrong."));
-    }
+    let user = auth::confirm_password(app, actor, "password", password).await?;
     let actor = actor.clone();
     app.db
         .transaction(move |conn| {
+            auth::still(conn, &user)?;
             if second_rule::binds(conn, account)? {
                 return Err(Error::conflict(
                     "two_factor_required",
@@ -209,89 +238,14 @@ pub(super) fn is_on(conn: &mut PgConnection, user: Uuid) -> Result<bool> {
     Ok(db::two_factor::find(conn, user)?.is_some_and(|factor| factor.enabled_at.is_some()))
 }
 
-/// Proof that somebody gave the right password a moment ago, good for `HALF_WAY`, for this browser (its CSRF
-/// token) and as long as the password stays.
-///
-/// # Errors
-/// None in practice: HMAC takes a key of any length.
-pub fn half_way(app: &App, user: &UserRow, csrf: &str) -> Result<String> {
-    let until = (app.clock.now() + HALF_WAY).timestamp();
-    let proof = hex::encode(proof(app, user, until, csrf)?.finalize().into_bytes());
-    Ok(format!("{}.{until}.{proof}", user.id))
-}
-
-fn proof(app: &App, user: &UserRow, until: i64, csrf: &str) -> Result<Hmac<Sha256>> {
-    // A key of its own for this use.
-    let key = Sha256::new().chain_update(b"second factor").chain_update(&app.session_key).finalize();
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).map_err(Error::internal)?;
-    mac.update(format!("{} {until} {csrf} {}", user.id, user.password_hash).as_bytes());
-    Ok(mac)
-}
-
-/// The second step of signing in: a code of the app, or a recovery code, each good once.
-///
-/// # Errors
-/// [`Error::Unauthenticated`] for a wrong code and for a proof that does not hold; [`Error::Throttled`] after too many.
-pub async fn finish(
-    app: &App,
-    half: &str,
-    csrf: &str,
-    code: &str,
-    address: Option<IpAddr>,
-) -> Result<UserRow> {
-    let now = app.clock.now();
-    let mut parts = half.splitn(3, '.');
-    let id: Uuid = parts.next().and_then(|id| id.parse().ok()).ok_or(Error::Unauthenticated)?;
-    let until: i64 = parts.next().and_then(|until| until.parse().ok()).ok_or(Error::Unauthenticated)?;
-    let given = parts.next().and_then(|mac| hex::decode(mac).ok()).ok_or(Error::Unauthenticated)?;
-    let user = app.db.run(move |conn| db::users::find(conn, id)).await?;
-    let user = user.filter(|user| user.disabled_at.is_none()).ok_or(Error::Unauthenticated)?;
-    if until < now.timestamp() || proof(app, &user, until, csrf)?.verify_slice(&given).is_err() {
-        return Err(Error::Unauthenticated);
-    }
-    throttle(app, id).await?;
-    let actor = auth::actor_for(&user, address)?;
-    let code = code.to_owned();
-    let is_right = app
-        .db
-        .transaction(move |conn| {
-            let way = spend(conn, id, &code, now)?;
-            let (action, details) = match way {
-                Some(way) => ("login.success", json!({ "second": way })),
-                None => ("login.second_failure", json!({})),
-            };
-            audit::record(conn, now, &actor, action, Subject::User(id), details)?;
-            Ok(way.is_some())
-        })
-        .await?;
-    if is_right { Ok(user) } else { Err(Error::Unauthenticated) }
-}
-
-/// Uses a code up and says what it was.
-fn spend(
-    conn: &mut PgConnection,
-    user: Uuid,
-    code: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<&'static str>> {
-    let Some(factor) = db::two_factor::find(conn, user)?.filter(|factor| factor.enabled_at.is_some()) else {
-        // Taken away meanwhile: the password was right, but that is to be shown again.
-        return Ok(None);
-    };
-    if let Some(step) = step_of(&factor.secret, code, now) {
-        return Ok(db::two_factor::use_step(conn, user, step)?.then_some("app"));
-    }
-    Ok(db::two_factor::use_code(conn, user, &hash(code))?.then_some("recovery"))
-}
-
-/// Ten attempts at once, then one in six seconds: by account alone, wherever they come from, for only who has the
-/// password gets so far.
-async fn throttle(app: &App, user: Uuid) -> Result<()> {
-    throttle::attempt(app, &format!("second {user}"), Ipv6Addr::from(user.as_u128()).into()).await
+/// Whether this has the form of an app's code; recovery codes never have.
+pub(super) fn is_of_app(code: &str) -> bool {
+    let mut chars = code.chars().filter(|c| !c.is_whitespace());
+    chars.clone().count() == DIGITS && chars.all(|c| c.is_ascii_digit())
 }
 
 /// The step that `code` belongs to, one before and one after the present included.
-fn step_of(secret: &[u8], code: &str, now: DateTime<Utc>) -> Option<i64> {
+pub(super) fn step_of(secret: &[u8], code: &str, now: DateTime<Utc>) -> Option<i64> {
     let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
     let time = u64::try_from(now.timestamp()).ok()?;
     let step = totp(secret).ok()?.check(&code, time)?;
@@ -308,7 +262,7 @@ fn new_code() -> String {
     text.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-")
 }
 
-fn hash(code: &str) -> Vec<u8> {
+pub(super) fn hash(code: &str) -> Vec<u8> {
     let plain: String =
         code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
     Sha256::digest(plain).to_vec()

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
-    auth, sites,
+    passwords, sites,
 };
 use crate::{
     app::App,
@@ -39,7 +39,7 @@ impl NewUser {
     /// [`Error::Invalid`] with a message for each field that will not do.
     pub fn checked(username: &str, role: Role, password: &SecretString) -> Result<Self> {
         let username = normalise(username);
-        whole([check_username(&username), auth::check_new_password_of(&username, password)])?;
+        whole([check_username(&username), passwords::check_new_password_of(&username, password)])?;
         Ok(Self { display_name: username.clone(), username, role })
     }
 
@@ -139,7 +139,7 @@ pub(super) fn insert(
         username: new.username,
         display_name: new.display_name,
         password_set_at: password_hash.is_some().then_some(now),
-        password_hash: password_hash.unwrap_or_else(|| auth::NOBODYS_HASH.to_owned()),
+        password_hash: password_hash.unwrap_or_else(|| passwords::NOBODYS_HASH.to_owned()),
         role: new.role.to_string(),
         disabled_at: None,
         created_at: now,
@@ -164,7 +164,7 @@ pub(super) fn insert(
 /// Sets a password and ends the user's sessions and tokens.
 pub async fn set_password(app: &App, actor: &Actor, username: &str, password: SecretString) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
-    auth::check_new_password_of(&normalise(username), &password)
+    passwords::check_new_password_of(&normalise(username), &password)
         .map_err(|problem| Error::Invalid(vec![problem]))?;
     let hash = app.passwords.hash(password).await?;
     let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));

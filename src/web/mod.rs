@@ -4,6 +4,7 @@ pub mod api;
 pub mod assets;
 pub mod bearer;
 mod brand;
+mod browser;
 pub mod client;
 pub mod csrf;
 pub mod error;

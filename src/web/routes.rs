@@ -123,6 +123,7 @@ pub fn map() -> Map {
         .at("/login/second", |r| r.post(two_factor::finish))
         .at("/account/two-factor", |r| r.get(two_factor::show).post(two_factor::begin))
         .at("/account/two-factor/confirm", |r| r.post(two_factor::confirm))
+        .at("/account/two-factor/codes", |r| r.post(two_factor::renew_codes))
         .at("/account/two-factor/disable", |r| r.post(two_factor::disable))
         .at("/account/tokens", |r| r.get(tokens::list).post(tokens::create))
         .at("/account/tokens/{id}/revoke", |r| r.post(tokens::revoke))

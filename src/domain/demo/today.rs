@@ -14,6 +14,7 @@ use crate::{
     domain::{
         audit::{seal, watch},
         auth,
+        browsers::Visitor,
     },
     error::{Error, Result},
 };
@@ -37,7 +38,8 @@ pub(super) async fn play(app: &Arc<App>, password: &SecretString) -> Result<()> 
 
 /// Whether it works is the trail's affair: people who were there before have passwords of their own.
 async fn sign_in(app: &App, username: &str, password: &SecretString, from: [u8; 4]) -> Result<()> {
-    match auth::sign_in(app, username, password.clone(), Some(IpAddr::from(from))).await {
+    let visitor = Visitor { address: Some(IpAddr::from(from)), cookie: None };
+    match auth::sign_in(app, username, password.clone(), &visitor).await {
         Ok(_) | Err(Error::Unauthenticated | Error::Throttled { .. }) => Ok(()),
         Err(other) => Err(other),
     }

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, http::StatusCode, web};
 
 use super::{
-    auth::problem,
+    auth::{enter, problem},
     frame, render, render_as, see_other,
     view::{
         account::{AccountPage, SessionRow},
@@ -16,14 +16,13 @@ use crate::{
     domain::{
         access::{Action, Resource, Role},
         account::{self, Own, SessionFacts},
-        auth,
+        passwords,
     },
     error::{Error, FieldError, Result},
     web::{
         error::WebResult,
         extract::{self, CurrentUser, Parts, Posted},
         flash::Flash,
-        session,
     },
 };
 
@@ -56,9 +55,9 @@ pub async fn change_password(req: HttpRequest, app: Parts, form: Posted) -> WebR
     match account::change_password(&app, &by.actor, secret("current"), secret("password")).await {
         Ok(user) => {
             // All sessions are over; whoever sits here goes on in a new one.
-            session::begin(&req, &app, &user);
+            let answer = enter(&req, &app, &user, "/account")?;
             Flash::done("Changed your password. Every other device is signed out").keep(&by.session);
-            Ok(see_other("/account"))
+            Ok(answer)
         }
         Err(Error::Invalid(problems)) => {
             let page = page(&req, &app, &by, None, &problems).await?;
@@ -109,7 +108,7 @@ async fn page(
         username: own.user.username,
         current_error: problem(problems, "current"),
         password_error: problem(problems, "password"),
-        min_password_chars: auth::PASSWORD_MIN_CHARS as i64,
+        min_password_chars: passwords::MIN_CHARS as i64,
         can_hold_tokens: by.actor.may(Action::HoldTokens, Resource::System),
         password_set: own.user.password_set_at,
         sessions: own.sessions.into_iter().map(|facts| session_row(facts, by)).collect(),

@@ -18,11 +18,12 @@ use super::{
 use crate::{
     domain::{
         auth::{self, SignIn},
-        two_factor,
+        passwords, second_step,
+        users::UserRow,
     },
     error::{Error, FieldError},
     web::{
-        client,
+        browser,
         error::WebResult,
         extract::{CurrentUser, Parts, PublicForm},
         session,
@@ -65,14 +66,10 @@ pub async fn log_in(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
     let username = form.fields.text("username");
     let next = local_path(form.fields.text("next"));
     let password = form.fields.text("password").to_owned().into();
-    let address = client::address(&req, &app.config.trusted_proxies);
-    match auth::sign_in(&app, username, password, address).await {
-        Ok(SignIn::In(user)) => {
-            session::begin(&req, &app, &user);
-            Ok(see_other(next))
-        }
+    match auth::sign_in(&app, username, password, &browser::visitor(&req, &app)).await {
+        Ok(SignIn::In(user)) => enter(&req, &app, &user, next),
         Ok(SignIn::HalfWay(user)) => {
-            let half = two_factor::half_way(&app, &user, &session::csrf_token(&form.session))?;
+            let half = second_step::half_way(&app, &user, &session::csrf_token(&form.session))?;
             render(&super::two_factor::second(&req, half, next, None))
         }
         Err(Error::Unauthenticated) => {
@@ -95,6 +92,14 @@ pub async fn log_in(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
         }
         Err(other) => Err(other.into()),
     }
+}
+
+/// Lets somebody in who proved who they are, and lets the browser keep that.
+pub(super) fn enter(req: &HttpRequest, app: &Parts, user: &UserRow, next: &str) -> WebResult {
+    session::begin(req, app, user);
+    let mut answer = see_other(next);
+    browser::remember(req, app, user.id, &mut answer)?;
+    Ok(answer)
 }
 
 /// `POST /logout`
@@ -154,10 +159,7 @@ pub async fn set_up(
     let username = form.fields.text("username");
     let password = form.fields.text("password").to_owned().into();
     match auth::set_up(&app, token, username, password).await {
-        Ok(user) => {
-            session::begin(&req, &app, &user);
-            Ok(see_other("/"))
-        }
+        Ok(user) => enter(&req, &app, &user, "/"),
         Err(Error::Invalid(problems)) => {
             render_as(StatusCode::UNPROCESSABLE_ENTITY, &setup(&req, token, username, &problems))
         }
@@ -171,7 +173,7 @@ fn setup(req: &HttpRequest, token: &str, username: &str, problems: &[FieldError]
         token: token.to_owned(),
         username: Field { value: username.to_owned(), error: problem(problems, "username") },
         password_error: problem(problems, "password"),
-        min_password_chars: auth::PASSWORD_MIN_CHARS as i64,
+        min_password_chars: passwords::MIN_CHARS as i64,
         message: None,
     }
 }

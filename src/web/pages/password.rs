@@ -9,7 +9,7 @@ use super::{
     view::auth::PasswordPage,
 };
 use crate::{
-    domain::{auth, password_links, users::UserRow},
+    domain::{password_links, passwords, users::UserRow},
     error::{Error, FieldError},
     web::{
         client,
@@ -57,6 +57,6 @@ fn form(req: &HttpRequest, token: &str, user: &UserRow, problems: &[FieldError])
         name: user.display_name.clone(),
         username: user.username.clone(),
         password_error: problem(problems, "password"),
-        min_password_chars: auth::PASSWORD_MIN_CHARS as i64,
+        min_password_chars: passwords::MIN_CHARS as i64,
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, http::StatusCode, http::header};
 
 use super::{
-    auth::{local_path, problem},
+    auth::{enter, local_path, problem},
     frame, frame_of_stranger, render, render_as, see_other,
     view::{
         auth::GateMessage,
@@ -13,10 +13,13 @@ use super::{
     },
 };
 use crate::{
-    domain::two_factor::{self, Enrolment, Status},
+    domain::{
+        second_step,
+        two_factor::{self, Enrolment, Status},
+    },
     error::{Error, FieldError, Result},
     web::{
-        client,
+        browser,
         error::{WebResult, wants_json},
         extract::{CurrentUser, Parts, Posted, PublicForm},
         flash::Flash,
@@ -25,6 +28,9 @@ use crate::{
 };
 
 const PATH: &str = "/account/two-factor";
+
+/// Where the page shows what is wrong with the password for new recovery codes: it has two forms with that field.
+const CODES_PASSWORD: &str = "codes_password";
 
 /// `GET /account/two-factor`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser) -> WebResult {
@@ -40,11 +46,28 @@ pub async fn begin(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
 /// `POST /account/two-factor/confirm`: the answer carries the recovery codes.
 pub async fn confirm(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
     let Posted { by, fields } = form;
-    match two_factor::confirm(&app, &by.actor, fields.text("code")).await {
-        Ok(codes) => render(&in_state(&req, &by, Stand::Codes(codes), &[])),
+    let password = fields.text("password").to_owned().into();
+    match two_factor::confirm(&app, &by.actor, password, fields.text("code")).await {
+        Ok(codes) => render(&in_state(&req, &by, Stand::Codes { codes, are_renewed: false }, &[])),
         Err(Error::Invalid(problems)) if !wants_json(&req) => {
             let enrolment = two_factor::pending(&app, &by.actor, &by.user.username).await?;
             render_as(StatusCode::UNPROCESSABLE_ENTITY, &enrolling(&req, &by, enrolment, &problems)?)
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// `POST /account/two-factor/codes`: the answer carries the new recovery codes.
+pub async fn renew_codes(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
+    let Posted { by, fields } = form;
+    match two_factor::renew_codes(&app, &by.actor, fields.text("password").to_owned().into()).await {
+        Ok(codes) => render(&in_state(&req, &by, Stand::Codes { codes, are_renewed: true }, &[])),
+        Err(Error::Invalid(problems)) if !wants_json(&req) => {
+            let problems: Vec<_> = problems
+                .into_iter()
+                .map(|problem| FieldError::new(CODES_PASSWORD, problem.message))
+                .collect();
+            page(&req, &app, &by, StatusCode::UNPROCESSABLE_ENTITY, &problems).await
         }
         Err(other) => Err(other.into()),
     }
@@ -100,6 +123,7 @@ fn in_state(req: &HttpRequest, by: &CurrentUser, stand: Stand, problems: &[Field
         must_enrol: by.user.must_enrol,
         code: Field { value: String::new(), error: problem(problems, "code") },
         password_error: problem(problems, "password"),
+        codes_password_error: problem(problems, CODES_PASSWORD),
     }
 }
 
@@ -116,13 +140,10 @@ pub(super) fn second(
 /// `POST /login/second`
 pub async fn finish(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult {
     let (half, next) = (form.fields.text("half"), local_path(form.fields.text("next")));
-    let address = client::address(&req, &app.config.trusted_proxies);
     let csrf = session::csrf_token(&form.session);
-    match two_factor::finish(&app, half, &csrf, form.fields.text("code"), address).await {
-        Ok(user) => {
-            session::begin(&req, &app, &user);
-            Ok(see_other(next))
-        }
+    let visitor = browser::visitor(&req, &app);
+    match second_step::finish(&app, half, &csrf, form.fields.text("code"), &visitor).await {
+        Ok(user) => enter(&req, &app, &user, next),
         Err(Error::Unauthenticated) => {
             let message = GateMessage {
                 title: "That code does not count".to_owned(),
@@ -134,12 +155,19 @@ pub async fn finish(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
             let seconds = retry_after.as_secs().max(1);
             let message = GateMessage {
                 title: "Too many attempts".to_owned(),
-                text: format!("Try again in {seconds} s."),
+                text: format!("Try again in {seconds} s. A recovery code counts at once."),
             };
             let page = second(&req, half.to_owned(), next, Some(message));
             let mut answer = render_as(StatusCode::TOO_MANY_REQUESTS, &page)?;
             answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             Ok(answer)
+        }
+        Err(Error::Conflict { message, .. }) if !wants_json(&req) => {
+            let message = GateMessage {
+                title: "Codes of the app count no more".to_owned(),
+                text: message.into_owned(),
+            };
+            render_as(StatusCode::CONFLICT, &second(&req, half.to_owned(), next, Some(message)))
         }
         Err(other) => Err(other.into()),
     }

@@ -135,6 +135,7 @@ fn only_these_columns_may_be_null() {
         "share_links.password_hash",
         "share_links.revoked_at",
         "two_factors.enabled_at",
+        "two_factors.wait_until",
         "uploads.attachment_id",
         "uploads.lease",
         "uploads.lease_until",

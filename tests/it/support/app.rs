@@ -146,6 +146,12 @@ impl TestApp {
         self.server = Some(serve(&self.app, TcpListener::bind(self.address).unwrap()));
     }
 
+    /// Another instance on the same database and store.
+    pub fn instance(&self) -> Arc<App> {
+        let (config, clock) = (self.app.config.clone(), self.app.clock.clone());
+        App::assemble(config, self.database.url.clone(), None, clock, 3).unwrap()
+    }
+
     pub fn advance(&self, by: TimeDelta) {
         self.app.clock.advance(by);
     }

@@ -37,7 +37,14 @@ impl Client {
 
     /// The session cookie as the browser would send it.
     pub fn cookie(&self) -> String {
-        self.jar.cookies(&self.base).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+        self.cookie_named("stillage")
+    }
+
+    /// Any cookie as the browser would send it; nothing when it has none of this name.
+    pub fn cookie_named(&self, name: &str) -> String {
+        let all = self.jar.cookies(&self.base).map(|value| value.to_str().unwrap().to_owned());
+        let is_it = |cookie: &&str| cookie.split_once('=').is_some_and(|(known, _)| known == name);
+        all.unwrap_or_default().split("; ").find(is_it).unwrap_or_default().to_owned()
     }
 
     /// Somebody who got hold of a cookie.

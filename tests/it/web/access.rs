@@ -139,6 +139,8 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("GET", "/account/two-factor", [200; 4]),
     ("POST", "/account/two-factor", [200; 4]),
     ("POST", "/account/two-factor/confirm", [422; 4]),
+    // It is off.
+    ("POST", "/account/two-factor/codes", [409; 4]),
     ("POST", "/account/two-factor/disable", [422; 4]),
     ("GET", "/account/tokens", [403, 200, 200, 200]),
     ("POST", "/account/tokens", [403, 422, 422, 422]),

@@ -1,5 +1,6 @@
 //! Signing in and out, and the first start.
 
+use futures_util::future::join_all;
 use secrecy::SecretString;
 use stillage::domain::{
     access::{Actor, Role},
@@ -160,6 +161,32 @@ async fn the_set_up_link_works_once() {
     set_up("eve", PASSWORD).await.is(404);
     assert_eq!(auth::issue_setup_token(&app.app).await.unwrap(), None);
     assert_eq!(app.value("SELECT string_agg(username || ' ' || role, ',') FROM users"), "ada admin");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_set_up_link_makes_one_admin() {
+    let app = TestApp::with(&[("ADMIN_USERNAME", "root"), ("ADMIN_PASSWORD", PASSWORD)]);
+    let token = auth::issue_setup_token(&app.app).await.unwrap().unwrap();
+    let set_up = async |n: usize| {
+        let name = format!("ada{n}");
+        let fields = [("token", token.as_str()), ("username", &name), ("password", PASSWORD)];
+        app.stranger().post_form("/setup", &fields).await.status
+    };
+    let mut statuses = join_all((0..8).map(set_up)).await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 404, 404, 404, 404, 404, 404, 404]);
+    assert!(!auth::make_first_admin(&app.app).await.unwrap());
+    assert_eq!(app.value("SELECT count(*) FROM users"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_start_together_make_one_admin() {
+    let app = TestApp::with(&[("ADMIN_USERNAME", "root"), ("ADMIN_PASSWORD", PASSWORD)]);
+    let other = app.instance();
+    let starts = (0..8).map(|n| auth::make_first_admin(if n % 2 == 0 { &app.app } else { &other }));
+    let made = join_all(starts).await.into_iter().filter(|made| *made.as_ref().unwrap()).count();
+    assert_eq!(made, 1);
+    assert_eq!(app.value("SELECT count(*) FROM users"), "1");
 }
 
 #[tokio::test]

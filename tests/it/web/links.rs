@@ -1,6 +1,7 @@
 //! One-time links to choose a password.
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use stillage::domain::{
@@ -179,4 +180,24 @@ async fn a_sign_in_under_way_does_not_survive_a_reset() {
         let back: SecretString = PASSWORD.into();
         users::set_password(&app.app, &Actor::console(), "stan", back).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_who_use_a_link_at_once_one_is_the_first() {
+    let app = TestApp::start();
+    let admin = app.admin().await;
+    app.add_user("ines", Role::Staff, &[]).await;
+    let token = reset(&app, &admin, "ines").await;
+    let passwords: Vec<String> = (0..8).map(|n| format!("{n}th horse battery")).collect();
+    let tried = passwords.iter().map(async |password| {
+        let answer = choose(&app.stranger(), &token, password).await;
+        (answer.status, password)
+    });
+    let mut answers = join_all(tried).await;
+    answers.sort_unstable();
+    let statuses: Vec<u16> = answers.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [303, 404, 404, 404, 404, 404, 404, 404]);
+    app.stranger().post_login("ines", answers[0].1).await.is(303);
+    app.stranger().post_login("ines", answers[1].1).await.is(401);
+    assert_eq!(app.value("SELECT count(*) FROM audit_events WHERE action = 'user.password'"), "1");
 }

@@ -17,6 +17,7 @@ mod file_lists;
 mod health;
 mod holds;
 mod jobs_page;
+mod known_browsers;
 mod labels;
 mod limits;
 mod links;

@@ -5,27 +5,24 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use stillage::{
-    app::App,
-    domain::{auth, maintenance, throttle},
+    domain::{access::Role, auth, browsers::Visitor, maintenance, throttle},
     error::Error,
 };
 
-use crate::support::TestApp;
+use crate::support::{PASSWORD, TestApp};
 
 fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// Another instance on the same database and store.
-fn second(app: &TestApp) -> Arc<App> {
-    let (config, clock) = (app.app.config.clone(), app.app.clock.clone());
-    App::assemble(config, app.database.url.clone(), None, clock, 3).unwrap()
+fn from(address: IpAddr) -> Visitor {
+    Visitor { address: Some(address), cookie: None }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_attempt_elsewhere_is_an_attempt() {
     let app = TestApp::start();
-    let instances = [Arc::clone(&app.app), second(&app)];
+    let instances = [Arc::clone(&app.app), app.instance()];
     let (stranger, owner) = (address("203.0.113.9"), address("198.51.100.7"));
     let begun = Instant::now();
     let all = (0..40).map(|n| throttle::attempt(&instances[n % 2], "ann", stranger));
@@ -42,7 +39,7 @@ async fn an_attempt_elsewhere_is_an_attempt() {
     }
     // By signing in, too: neither instance even looks at the password.
     for instance in &instances {
-        let refused = auth::sign_in(instance, "ann", "wrong horse battery".into(), Some(stranger)).await;
+        let refused = auth::sign_in(instance, "ann", "wrong horse battery".into(), &from(stranger)).await;
         assert!(matches!(refused, Err(Error::Throttled { .. })));
     }
     app.advance(TimeDelta::seconds(6));
@@ -52,7 +49,7 @@ async fn an_attempt_elsewhere_is_an_attempt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_is_bounded_over_all_accounts() {
     let app = TestApp::start();
-    let instances = [Arc::clone(&app.app), second(&app)];
+    let instances = [Arc::clone(&app.app), app.instance()];
     let begun = Instant::now();
     let mut passed = 0;
     for n in 0..300 {
@@ -61,6 +58,55 @@ async fn a_network_is_bounded_over_all_accounts() {
         passed += u128::from(attempt.is_ok());
     }
     assert!((100..=101 + begun.elapsed().as_millis() / 600).contains(&passed), "{passed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shift_signs_in_from_one_address() {
+    let app = TestApp::start();
+    app.add_user("ann", Role::Staff, &[]).await;
+    let factory = address("198.51.100.7");
+    let still = app.app.clock.now();
+    for n in 0..150 {
+        // As many people, without the hashing.
+        throttle::attempt(&app.app, &format!("user{n}"), factory)
+            .await
+            .unwrap()
+            .was_right(&app.app)
+            .await
+            .unwrap();
+    }
+    for _ in 0..12 {
+        auth::sign_in(&app.app, "ann", PASSWORD.into(), &from(factory)).await.unwrap();
+    }
+    assert_eq!(
+        app.value(&format!(
+            "SELECT count(*) FROM throttles WHERE free_at > '{}'",
+            still + TimeDelta::seconds(60)
+        )),
+        "0"
+    );
+    // A right one in between makes no room for more guesses.
+    let begun = Instant::now();
+    let mut passed = 0;
+    for _ in 0..30 {
+        let guess = auth::sign_in(&app.app, "ann", "wrong horse battery".into(), &from(factory)).await;
+        passed += u64::from(matches!(guess, Err(Error::Unauthenticated)));
+        let _ = auth::sign_in(&app.app, "ann", PASSWORD.into(), &from(factory)).await;
+    }
+    assert!((10..=10 + begun.elapsed().as_secs() / 6 + 1).contains(&passed), "{passed}");
+}
+
+#[tokio::test]
+async fn a_refused_attempt_is_not_counted_at_all() {
+    let app = TestApp::start();
+    let factory = address("198.51.100.7");
+    let mut passed = 0;
+    for _ in 0..200 {
+        passed += u32::from(throttle::attempt(&app.app, "ann", factory).await.is_ok());
+    }
+    assert!(passed < 20, "{passed}");
+    // The network is not used up by who was refused.
+    throttle::attempt(&app.app, "bob", factory).await.unwrap();
 }
 
 #[tokio::test]

@@ -14,14 +14,19 @@ pub struct TwoFactorPage {
     pub must_enrol: bool,
     pub code: Field,
     pub password_error: Option<String>,
+    pub codes_password_error: Option<String>,
 }
 
 /// Where somebody stands.
 pub enum Stand {
     Off,
     Enrolling(Enrol),
-    /// Just turned on: the recovery codes, shown this once.
-    Codes(Vec<String>),
+    /// The recovery codes, shown this once.
+    Codes {
+        codes: Vec<String>,
+        /// There were others before; else it was just turned on.
+        are_renewed: bool,
+    },
     On {
         since: DateTime<Utc>,
         codes_left: i64,
@@ -50,8 +55,17 @@ impl TwoFactorPage {
 
     pub fn codes(&self) -> &[String] {
         match &self.stand {
-            Stand::Codes(codes) => codes,
+            Stand::Codes { codes, .. } => codes,
             _ => &[],
+        }
+    }
+
+    pub fn codes_title(&self) -> &'static str {
+        match self.stand {
+            Stand::Codes { are_renewed: true, .. } => {
+                "Here are your new recovery codes; the old ones are void"
+            }
+            _ => "Two-factor is on",
         }
     }
 
