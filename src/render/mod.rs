@@ -27,8 +27,8 @@ pub use parent::{Piece, Renderer, Rendering};
 pub const THUMBNAILS: [u32; 2] = [320, 640];
 /// Longest edge of the picture on a picture's own page.
 pub const LARGE: u32 = 2048;
-/// Longest edge of a page of a PDF.
-pub const PAGE: u32 = 1600;
+/// Longest edge of a page of a PDF. Small where only the way there matters: `make fuzz` draws thousands of pages.
+pub const PAGE: u32 = if cfg!(fuzzing) { 160 } else { 1600 };
 /// Pages of a PDF that get a picture.
 pub const PAGES: u32 = 20;
 /// Text kept of a PDF, in bytes.
