@@ -59,14 +59,18 @@ pub async fn sign_in(app: &App, username: &str, password: SecretString, visitor:
         failed(app, Subject::System, shown, address).await?;
         return Err(Error::Unauthenticated);
     }
-    let right = app.passwords.verify(password, user.as_ref().map(|user| user.password_hash.clone())).await?;
+    let right = app.passwords.verify(password, user.as_ref().map(|user| user.password_hash.clone())).await;
+    // What is right, and what found no room to be looked at.
+    if !matches!(right, Ok(false))
+        && let Some(attempt) = attempt
+    {
+        attempt.was_no_guess(app).await?;
+    }
+    let right = right?;
 
     let now = app.clock.now();
     match user {
         Some(user) if right => {
-            if let Some(attempt) = attempt {
-                attempt.was_right(app).await?;
-            }
             let actor = actor_for(&user, address)?;
             let id = user.id;
             let needs_code = app
@@ -115,7 +119,7 @@ pub(super) async fn confirm_password(
     let is_right = passwords::is_hashable(&password)
         && app.passwords.verify(password, Some(user.password_hash.clone())).await?;
     if is_right {
-        attempt.was_right(app).await?;
+        attempt.was_no_guess(app).await?;
         return Ok(user);
     }
     let (actor, now) = (actor.clone(), app.clock.now());

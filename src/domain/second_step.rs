@@ -82,7 +82,7 @@ pub async fn finish(app: &App, half: &str, csrf: &str, code: &str, visitor: &Vis
     match outcome {
         Outcome::Right => {
             if let Some(attempt) = attempt {
-                attempt.was_right(app).await?;
+                attempt.was_no_guess(app).await?;
             }
             Ok(user)
         }

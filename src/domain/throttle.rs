@@ -35,8 +35,8 @@ const PER_NETWORK: Quota = Quota { burst: 100, refill: TimeDelta::milliseconds(6
 pub struct Attempt(Vec<(Vec<u8>, Quota)>);
 
 impl Attempt {
-    /// Takes it out of the counts: it was no guess.
-    pub async fn was_right(self, app: &App) -> Result<()> {
+    /// Takes it out of the counts: it was right, or nobody looked at it.
+    pub async fn was_no_guess(self, app: &App) -> Result<()> {
         let now = app.clock.now();
         app.db
             .transaction(move |conn| {

@@ -1,10 +1,13 @@
 //! Signing in and out, and the first start.
 
+use std::time::Duration;
+
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web,
 };
+use askama::Template;
 use serde::Deserialize;
 
 use super::{
@@ -86,12 +89,22 @@ pub async fn log_in(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
                 text: format!("Try again in {seconds} s. Nobody else is locked out."),
             };
             let page = login(&req, next, username, Some(message));
-            let mut answer = render_as(StatusCode::TOO_MANY_REQUESTS, &page)?;
-            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            Ok(answer)
+            come_back(StatusCode::TOO_MANY_REQUESTS, &page, retry_after)
+        }
+        Err(Error::Unavailable { message, retry_after }) => {
+            let message = GateMessage { title: "Busy for a moment".to_owned(), text: message.into_owned() };
+            let page = login(&req, next, username, Some(message));
+            come_back(StatusCode::SERVICE_UNAVAILABLE, &page, retry_after)
         }
         Err(other) => Err(other.into()),
     }
+}
+
+/// A page that asks to come back later, with the time in its head as well.
+pub(super) fn come_back(status: StatusCode, page: &impl Template, after: Duration) -> WebResult {
+    let mut answer = render_as(status, page)?;
+    answer.headers_mut().insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+    Ok(answer)
 }
 
 /// Lets somebody in who proved who they are, and lets the browser keep that.

@@ -1,9 +1,9 @@
 //! Own two-factor: turned on, turned off; and the second step of signing in.
 
-use actix_web::{HttpRequest, http::StatusCode, http::header};
+use actix_web::{HttpRequest, http::StatusCode};
 
 use super::{
-    auth::{enter, local_path, problem},
+    auth::{come_back, enter, local_path, problem},
     frame, frame_of_stranger, render, render_as, see_other,
     view::{
         auth::GateMessage,
@@ -158,9 +158,7 @@ pub async fn finish(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
                 text: format!("Try again in {seconds} s. A recovery code counts at once."),
             };
             let page = second(&req, half.to_owned(), next, Some(message));
-            let mut answer = render_as(StatusCode::TOO_MANY_REQUESTS, &page)?;
-            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            Ok(answer)
+            come_back(StatusCode::TOO_MANY_REQUESTS, &page, retry_after)
         }
         Err(Error::Conflict { message, .. }) if !wants_json(&req) => {
             let message = GateMessage {

@@ -1,5 +1,7 @@
 //! Signing in and out, and the first start.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use stillage::domain::{
@@ -77,6 +79,34 @@ async fn guessing_is_slowed_down() {
     // The right password does not help now, and others are not locked out.
     guesser.post_login("ines", PASSWORD).await.is(429);
     guesser.post_login("somebody", "else altogether").await.is(401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_no_room_to_wait_is_told_to_come_back() {
+    let app = TestApp::start();
+    app.add_user("ines", Role::Staff, &[]).await;
+    let server = Arc::clone(&app.app);
+    let flood = tokio::spawn(async move {
+        loop {
+            let many = (0..2000).map(|_| server.passwords.verify(PASSWORD.into(), None));
+            join_all(many).await;
+        }
+    });
+    let ines = app.stranger();
+    let mut refused = None;
+    for _ in 0..100 {
+        let answer = ines.post_login("ines", PASSWORD).await;
+        if answer.status == 503 {
+            refused = Some(answer);
+            break;
+        }
+        answer.is(303);
+    }
+    flood.abort();
+    let refused = refused.expect("a refusal").shows("Many people are signing in").shows("name=\"password\"");
+    assert_eq!(refused.header("retry-after"), "2");
+    let counted = "SELECT count(*) FROM throttles WHERE free_at > now()";
+    assert_eq!(app.value(counted), "0", "nobody looked at it");
 }
 
 #[tokio::test]

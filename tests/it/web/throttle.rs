@@ -71,7 +71,7 @@ async fn a_shift_signs_in_from_one_address() {
         throttle::attempt(&app.app, &format!("user{n}"), factory)
             .await
             .unwrap()
-            .was_right(&app.app)
+            .was_no_guess(&app.app)
             .await
             .unwrap();
     }
