@@ -15,6 +15,7 @@ pub mod middleware;
 mod monitor;
 pub mod pages;
 mod query;
+mod refusals;
 pub mod routes;
 pub mod server;
 pub mod session;
