@@ -1,2 +1,2 @@
 -- What has ended stays ended.
-SELECT 1;
+DROP INDEX share_links_living;

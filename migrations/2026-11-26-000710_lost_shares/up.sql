@@ -16,3 +16,5 @@ SELECT now(), 'system', 'share.revoke',
        coalesce('attachment:' || attachment_id, 'batch:' || batch_id), batch_id, attachment_id,
        jsonb_build_object('share', id, 'why', 'maker_lost_access')
   FROM ended;
+-- Ending somebody's links looks at the living ones, however many there were.
+CREATE INDEX share_links_living ON share_links (created_by) WHERE revoked_at IS NULL;
