@@ -17,4 +17,4 @@ SELECT now(), 'system', 'share.revoke',
        jsonb_build_object('share', id, 'why', 'maker_lost_access')
   FROM ended;
 -- Ending somebody's links looks at the living ones, however many there were.
-CREATE INDEX share_links_living ON share_links (created_by) WHERE revoked_at IS NULL;
+CREATE INDEX share_links_living_of_maker ON share_links (created_by) WHERE revoked_at IS NULL;

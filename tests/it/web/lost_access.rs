@@ -88,7 +88,7 @@ async fn an_upgrade_ends_what_was_asleep() {
     let main = app.value("SELECT id FROM sites WHERE is_default");
     let (asleep, living) = (shared(&staff, "B-1", &main).await, shared(&admin, "B-2", &main).await);
     app.execute("UPDATE users SET disabled_at = now() WHERE username = 'stan'");
-    app.execute("DROP INDEX share_links_living");
+    app.execute("DROP INDEX share_links_living_of_maker");
     app.execute(include_str!("../../../migrations/2026-11-26-000710_lost_shares/up.sql"));
     app.execute("UPDATE users SET disabled_at = NULL");
     app.stranger().get(&asleep).await.is(404);
