@@ -1,11 +1,11 @@
 //! `stillage audit`
 
-use std::io::Write;
+use std::io::ErrorKind;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use clap::Subcommand;
 
-use super::{Finding, app, block_on};
+use super::{Finding, app, block_on, out};
 use crate::{
     config::Config,
     domain::{
@@ -59,12 +59,12 @@ pub fn run(config: Config, command: Command) -> anyhow::Result<Finding> {
             }))?;
             bar.finish_and_clear();
             if json {
-                println!("{}", serde_json::to_string_pretty(&report)?);
+                say!("{}", serde_json::to_string_pretty(&report)?);
             } else {
                 for problem in &report.problems {
-                    println!("{problem}");
+                    say!("{problem}");
                 }
-                println!(
+                say!(
                     "{} events under {} seals, {} waiting to be sealed; {}",
                     report.events,
                     report.seals,
@@ -77,17 +77,23 @@ pub fn run(config: Config, command: Command) -> anyhow::Result<Finding> {
         Command::Head { json } => {
             let head = block_on(verify::head(&app, &actor))?;
             match head {
-                _ if json => println!("{}", serde_json::to_string(&head)?),
-                Some(head) => println!("{} {} {}", head.seal, head.sealed_at.to_rfc3339(), head.hash),
-                None => println!("nothing is sealed yet"),
+                _ if json => say!("{}", serde_json::to_string(&head)?),
+                Some(head) => say!("{} {} {}", head.seal, head.sealed_at.to_rfc3339(), head.hash),
+                None => say!("nothing is sealed yet"),
             }
             Ok(Finding::Good)
         }
         Command::Export { since } => {
-            let mut out = std::io::stdout().lock();
-            block_on(export::export(&app, &actor, since, |event| {
-                writeln!(out, "{event}").map_err(Error::internal)
-            }))?;
+            let mut reader_left = false;
+            let exported = block_on(export::export(&app, &actor, since, |event| {
+                out::write(format_args!("{event}\n")).map_err(|error| {
+                    reader_left = error.kind() == ErrorKind::BrokenPipe;
+                    Error::internal(error)
+                })
+            }));
+            if !reader_left {
+                exported?;
+            }
             Ok(Finding::Good)
         }
     }
@@ -99,10 +105,10 @@ fn head(text: &str) -> Result<String, String> {
 }
 
 fn moment(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(day) = text.parse::<NaiveDate>() {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(Into::into)
-        .map_err(|_| "a day such as 2026-01-31, or a moment such as 2026-01-31T08:00:00Z".to_owned())
+    let day = text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    let moment = day.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(Into::into));
+    // The database knows fewer years than can be written.
+    moment
+        .filter(|at| (1..=9999).contains(&at.year()))
+        .ok_or_else(|| "a day such as 2026-01-31, or a moment such as 2026-01-31T08:00:00Z".to_owned())
 }

@@ -77,19 +77,33 @@ pub fn run(config: Config, args: Args) -> anyhow::Result<Finding> {
 /// Prints what a backup or restore came to.
 pub(super) fn told(report: &Report, json: bool, done: &str) -> anyhow::Result<Finding> {
     if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        say!("{}", serde_json::to_string_pretty(report)?);
     } else {
         for problem in &report.problems {
-            println!("{problem}");
+            say!("{problem}");
         }
         let problems = match report.problems.len() {
             0 => "no problem".to_owned(),
             1 => "1 problem".to_owned(),
             many => format!("{many} problems"),
         };
-        println!(
+        if let Some(ended) = &report.ended {
+            say!(
+                "ended so that nothing comes back that was revoked since the backup: {} share links, {} API tokens, \
+                 every session and password link",
+                ended.shares,
+                ended.tokens
+            );
+            say!(
+                "accounts, passwords and roles are those of {}: disable again whoever was disabled since then",
+                ended.as_of.to_rfc3339()
+            );
+        }
+        say!(
             "{} files with {} bytes {done} ({} copied), {problems}",
-            report.files, report.bytes, report.copied
+            report.files,
+            report.bytes,
+            report.copied
         );
     }
     Ok(if report.problems.is_empty() { Finding::Good } else { Finding::Bad })

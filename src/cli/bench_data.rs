@@ -20,6 +20,6 @@ pub fn run(config: Config, args: &Args) -> anyhow::Result<Finding> {
     bar.set_style(indicatif::ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {eta}")?);
     block_on(bench::fill(&app, &Actor::console(), args.attachments, |done| bar.set_position(done as u64)))?;
     bar.finish_and_clear();
-    println!("added {} files", args.attachments);
+    say!("added {} files", args.attachments);
     Ok(Finding::Good)
 }

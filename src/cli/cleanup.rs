@@ -46,7 +46,7 @@ pub fn run(config: Config, args: &Args) -> anyhow::Result<Finding> {
     };
     let report = block_on(async { orphans::clean_up(&app, &Actor::console(), wanted).await })?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         tell(&report);
     }
@@ -55,20 +55,20 @@ pub fn run(config: Config, args: &Args) -> anyhow::Result<Finding> {
 
 fn tell(report: &Report) {
     let line = |part: &Part, what: &str| {
-        println!("{:>9} {what}, {} bytes", part.files, part.bytes);
+        say!("{:>9} {what}, {} bytes", part.files, part.bytes);
         for name in &part.names {
-            println!("          {name}");
+            say!("          {name}");
         }
         if part.files > part.names.len() {
-            println!("          and {} more", part.files - part.names.len());
+            say!("          and {} more", part.files - part.names.len());
         }
     };
     line(&report.published, "published files without a row");
     line(&report.staged, "files of uploads that are over");
-    println!("{:>9} folders of previews without a file", report.previews);
+    say!("{:>9} folders of previews without a file", report.previews);
     line(&report.objects, "objects of the bucket without a row");
     if let Some(trouble) = &report.bucket_trouble {
-        println!("          the bucket could not be looked through: {trouble}");
+        say!("          the bucket could not be looked through: {trouble}");
     }
     if report.aside.files + report.over.files > 0 {
         line(&report.aside, "files in .trash/ that still wait there");
@@ -77,19 +77,19 @@ fn tell(report: &Report) {
     if report.wanted_back.files > 0 {
         line(&report.wanted_back, "files in .trash/ that a row misses: put them back into batches/");
     }
-    println!("{:>9} files to import: not published by Stillage, left where they are", report.to_import);
-    println!("{:>9} rows without their file", report.rows_without_file);
+    say!("{:>9} files to import: not published by Stillage, left where they are", report.to_import);
+    say!("{:>9} rows without their file", report.rows_without_file);
     let going = report.going();
     if report.applied {
-        println!("Moved {} of {going} aside.", report.moved);
+        say!("Moved {} of {going} aside.", report.moved);
     } else if report.is_too_much() {
-        println!(
+        say!(
             "{going} would go with --apply --expect {going}. That is much of {}: is this the right storage?",
             report.known
         );
     } else if going > 0 {
-        println!("Nothing was touched. {going} would go with --apply.");
+        say!("Nothing was touched. {going} would go with --apply.");
     } else {
-        println!("There is nothing to clean up.");
+        say!("There is nothing to clean up.");
     }
 }

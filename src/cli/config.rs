@@ -25,13 +25,13 @@ pub fn run(config: &Config, args: &Args) -> anyhow::Result<Finding> {
                 (entry.name.to_owned(), json!({ "value": entry.value, "from": from }))
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&entries)?);
+        say!("{}", serde_json::to_string_pretty(&entries)?);
         return Ok(Finding::Good);
     }
     let width = config.entries().iter().map(|entry| entry.name.len()).max().unwrap_or(0);
     for entry in config.entries() {
         let from = if entry.from_environment { "" } else { "  (default)" };
-        println!("{:width$}  {}{from}", entry.name, entry.value);
+        say!("{:width$}  {}{from}", entry.name, entry.value);
     }
     Ok(Finding::Good)
 }

@@ -26,10 +26,10 @@ pub fn run(config: Config, args: &Args) -> anyhow::Result<Finding> {
     let progress = |share: f64| bar.set_position((share * 1000.0) as u64);
     block_on(demo::fill(&app, &Actor::console(), &password.clone().into(), size, args.force, progress))?;
     bar.finish_and_clear();
-    println!("Made {} batches. Sign in as one of these with the password {password}", args.batches);
+    say!("Made {} batches. Sign in as one of these with the password {password}", args.batches);
     for person in demo::PEOPLE {
-        println!("  {:<18} {}", person.username, person.role);
+        say!("  {:<18} {}", person.username, person.role);
     }
-    println!("Whoever was there before keeps their password.");
+    say!("Whoever was there before keeps their password.");
     Ok(Finding::Good)
 }

@@ -34,9 +34,9 @@ pub fn run(config: Config, args: &Args) -> anyhow::Result<Outcome> {
     // A disk that hangs must not hold up the report.
     runtime.shutdown_background();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&areas))?);
+        say!("{}", serde_json::to_string_pretty(&as_json(&areas))?);
     } else {
-        print!("{}", as_text(&areas));
+        say_part!("{}", as_text(&areas));
     }
     Ok(if doctor::count(&areas, Level::Failure) == 0 { Outcome::Good } else { Outcome::Bad })
 }

@@ -18,16 +18,16 @@ pub fn run(config: &Config) -> anyhow::Result<Finding> {
     let address = here(config.bind_address);
     match ask(address) {
         Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => {
-            println!("ready");
+            say!("ready");
             Ok(Finding::Good)
         }
         Ok(answer) => {
             let reason = answer.lines().last().unwrap_or_default();
-            println!("{}", if reason.is_empty() { "not ready" } else { reason });
+            say!("{}", if reason.is_empty() { "not ready" } else { reason });
             Ok(Finding::Bad)
         }
         Err(error) => {
-            println!("not ready: {address}: {error}");
+            say!("not ready: {address}: {error}");
             Ok(Finding::Bad)
         }
     }

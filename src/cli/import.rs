@@ -51,9 +51,9 @@ pub fn run(config: Config, args: Args) -> anyhow::Result<Finding> {
     let report = block_on(import::run(&app, &Actor::console(), wanted, progress))?;
     bar.finish_and_clear();
     if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print!("{}", as_text(&report));
+        say_part!("{}", as_text(&report));
     }
     Ok(if report.unplaced.is_empty() { Finding::Good } else { Finding::Bad })
 }

@@ -19,16 +19,16 @@ pub fn run(config: Config, args: &Args) -> anyhow::Result<Finding> {
     let (url, _private) = open_database(&config, Owner::Command)?;
     if !args.status {
         let applied = db::migrate::run_at(&url).map_err(with_cause)?;
-        println!("{applied} migrations applied; the database is up to date");
+        say!("{applied} migrations applied; the database is up to date");
         return Ok(Finding::Good);
     }
     let mut conn = db::dedicated(&url).map_err(with_cause)?;
     let (applied, pending) = db::migrate::status(&mut conn).map_err(with_cause)?;
     for name in &applied {
-        println!("applied  {name}");
+        say!("applied  {name}");
     }
     for name in &pending {
-        println!("pending  {name}");
+        say!("pending  {name}");
     }
     Ok(if pending.is_empty() { Finding::Good } else { Finding::Bad })
 }

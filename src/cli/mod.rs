@@ -1,6 +1,9 @@
 //! Commands: one file each. All read the same configuration and exit 0 on success, 1 when what they checked
 //! does not hold, 2 when they were used wrongly or could not run.
 
+#[macro_use]
+mod out;
+
 mod audit;
 mod backup;
 mod bench_data;
@@ -109,7 +112,7 @@ pub fn main() -> ExitCode {
             Err(_) => ExitCode::from(2),
         };
     };
-    match run(command) {
+    match run(command).and_then(out::all_said) {
         Ok(Finding::Good) => ExitCode::SUCCESS,
         Ok(Finding::Bad) => ExitCode::from(1),
         Err(error) => {

@@ -55,14 +55,14 @@ pub fn run(config: Config, command: Command) -> anyhow::Result<Finding> {
     }))?;
     bar.finish_and_clear();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&moved)?);
+        say!("{}", serde_json::to_string_pretty(&moved)?);
     } else {
         for (name, why) in &moved.failed {
-            println!("not moved  {name}: {why}");
+            say!("not moved  {name}: {why}");
         }
         let (verb, size) =
             (if args.dry_run { "to copy" } else { "copied" }, indicatif::HumanBytes(moved.bytes));
-        println!(
+        say!(
             "{} files {verb} ({size}), {} local copies evicted, {} failed",
             moved.copied,
             moved.evicted,

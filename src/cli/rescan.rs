@@ -44,7 +44,7 @@ pub fn run(config: Config, args: Args) -> anyhow::Result<Finding> {
     let seen = block_on(quarantine::rescan(&app, &Actor::console(), scope, |bytes| bar.inc(bytes)))?;
     bar.finish_and_clear();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&seen)?);
+        say!("{}", serde_json::to_string_pretty(&seen)?);
     } else {
         print(&seen);
     }
@@ -55,8 +55,8 @@ fn print(seen: &Rescanned) {
     for finding in &seen.findings {
         // A name may hold what would steer a terminal.
         let name = finding.filename.escape_debug();
-        println!("{:9}  {}  {name}  {}", finding.state, finding.attachment, finding.reason.escape_debug());
+        say!("{:9}  {}  {name}  {}", finding.state, finding.attachment, finding.reason.escape_debug());
     }
     let Rescanned { files, clean, infected, unscanned, .. } = seen;
-    println!("{files} files scanned: {clean} clean, {infected} locked away, {unscanned} without a verdict");
+    say!("{files} files scanned: {clean} clean, {infected} locked away, {unscanned} without a verdict");
 }

@@ -8,7 +8,8 @@ use crate::{app::open_database, config::Config, db::embedded::Owner, domain::bac
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  UPLOAD_STORAGE_PATH=/srv/stillage stillage restore /mnt/backup/stillage\n\n\
-                  The database and the upload folder must be empty. Every file's SHA-256 is verified on the way."
+                  The database and the upload folder must be empty. Every file's SHA-256 is verified on the way.\n\
+                  All share links and API tokens end, and everybody signs in again."
 )]
 pub struct Args {
     /// The backup's folder.

@@ -64,7 +64,7 @@ async fn prepare(app: &Arc<App>) -> crate::error::Result<()> {
     }
     if let Some(token) = auth::issue_setup_token(app).await? {
         // For the person at the console, not for the logs.
-        println!(
+        say!(
             "\nStillage is new here. Make the first admin at:\n\n  {}/setup?token={token}\n",
             app.config.public_url
         );

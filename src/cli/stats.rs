@@ -40,7 +40,7 @@ pub fn run(config: Config, args: &Args) -> anyhow::Result<Finding> {
         stats::show(&app, &Actor::console(), Asked { step, site }).await
     })?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&stats).map_err(Error::internal)?);
+        say!("{}", serde_json::to_string_pretty(&stats).map_err(Error::internal)?);
     } else {
         print(&stats);
     }
@@ -48,10 +48,10 @@ pub fn run(config: Config, args: &Args) -> anyhow::Result<Finding> {
 }
 
 fn print(stats: &Stats) {
-    println!("{}", stats.advice.sentence);
+    say!("{}", stats.advice.sentence);
     for table in tables::all(stats).iter().filter(|table| !table.rows.is_empty()) {
-        println!("\n{}", table.title);
-        print!("{}", aligned(table));
+        say!("\n{}", table.title);
+        say_part!("{}", aligned(table));
     }
 }
 

@@ -27,16 +27,16 @@ const STOP: Duration = Duration::from_secs(20);
 pub fn run(config: Config, args: &Args) -> anyhow::Result<Finding> {
     let app = app(config)?;
     let enqueued = block_on(storage::sync(&app, &Actor::console()))?;
-    println!("{enqueued} copies to make");
+    say!("{enqueued} copies to make");
     if !args.wait {
         return Ok(Finding::Good);
     }
     let left = block_on(wait(&app))?;
     if left == 0 {
-        println!("every file has its copy in the bucket");
+        say!("every file has its copy in the bucket");
         return Ok(Finding::Good);
     }
-    println!("{left} copies could not be made; the log says why");
+    say!("{left} copies could not be made; the log says why");
     Ok(Finding::Bad)
 }
 

@@ -76,28 +76,28 @@ pub fn run(config: Config, command: Command) -> anyhow::Result<Finding> {
             let password = read_password(password_stdin)?;
             let app = app(config)?;
             let user = block_on(users::add(&app, &console, &name, role, sites, password))?;
-            println!("added {} ({role})", user.username);
+            say!("added {} ({role})", user.username);
         }
         Command::Passwd { name, password_stdin } => {
             let password = read_password(password_stdin)?;
             let app = app(config)?;
             block_on(users::set_password(&app, &console, &name, password))?;
-            println!("password of {name} set; their sessions have ended");
+            say!("password of {name} set; their sessions have ended");
         }
         Command::ResetTwoFactor { name } => {
             let app = app(config)?;
             block_on(two_factor::reset(&app, &console, &name))?;
-            println!("two-factor of {name} is off; their sessions and tokens have ended");
+            say!("two-factor of {name} is off; their sessions and tokens have ended");
         }
         Command::Disable { name } => {
             let app = app(config)?;
             block_on(users::set_enabled(&app, &console, &name, false))?;
-            println!("disabled {name}; their sessions have ended");
+            say!("disabled {name}; their sessions have ended");
         }
         Command::Enable { name } => {
             let app = app(config)?;
             block_on(users::set_enabled(&app, &console, &name, true))?;
-            println!("enabled {name}");
+            say!("enabled {name}");
         }
         Command::List { json } => {
             let app = app(config)?;
@@ -116,13 +116,13 @@ fn print_users(users: &[crate::db::users::UserRow], as_json: bool) -> anyhow::Re
                 json!({ "username": name, "role": role, "enabled": user.disabled_at.is_none(), "created_at": user.created_at })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&users)?);
+        say!("{}", serde_json::to_string_pretty(&users)?);
         return Ok(());
     }
     let width = users.iter().map(|user| user.username.len()).max().unwrap_or(0);
     for user in users {
         let state = if user.disabled_at.is_some() { "disabled" } else { "enabled" };
-        println!("{:width$}  {:6}  {state}", user.username, user.role);
+        say!("{:width$}  {:6}  {state}", user.username, user.role);
     }
     Ok(())
 }

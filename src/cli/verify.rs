@@ -51,7 +51,7 @@ pub fn run(config: Config, args: Args) -> anyhow::Result<Finding> {
     let checked = block_on(copies::check(&app, scope, args.heal, |bytes| bar.inc(bytes)))?;
     bar.finish_and_clear();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&checked)?);
+        say!("{}", serde_json::to_string_pretty(&checked)?);
     } else {
         print(&checked, args.heal);
     }
@@ -68,13 +68,13 @@ fn print(checked: &Checked, healing: bool) {
             finding.attachment,
             finding.filename
         );
-        println!("{}", line.trim_end());
+        say!("{}", line.trim_end());
     }
     let Checked { files, copies, healed, missing, corrupt, unreachable, .. } = checked;
-    println!(
+    say!(
         "{copies} copies of {files} files read: {healed} healed, {missing} missing, {corrupt} corrupt, {unreachable} not reachable"
     );
     if !healing && missing + corrupt > 0 {
-        println!("stillage verify --heal replaces what is bad wherever another copy is good");
+        say!("stillage verify --heal replaces what is bad wherever another copy is good");
     }
 }

@@ -42,16 +42,26 @@ pub struct Found {
     pub batch_number: String,
     pub batch_trashed: bool,
     pub uploader: String,
+    /// `None`: somebody without an account, of an imported file.
+    pub uploader_username: Option<String>,
     pub local: Option<String>,
     pub cloud: Option<String>,
 }
 
-pub(super) type FoundTuple =
-    (AttachmentRow, Uuid, String, Option<DateTime<Utc>>, String, Option<String>, Option<String>);
+pub(super) type FoundTuple = (
+    AttachmentRow,
+    Uuid,
+    String,
+    Option<DateTime<Utc>>,
+    (String, Option<String>),
+    Option<String>,
+    Option<String>,
+);
 
 impl From<FoundTuple> for Found {
     fn from((row, site_id, batch_number, trashed_at, uploader, local, cloud): FoundTuple) -> Self {
-        Self { row, site_id, batch_number, batch_trashed: trashed_at.is_some(), uploader, local, cloud }
+        let ((uploader, uploader_username), batch_trashed) = (uploader, trashed_at.is_some());
+        Self { row, site_id, batch_number, batch_trashed, uploader, uploader_username, local, cloud }
     }
 }
 
@@ -67,8 +77,13 @@ macro_rules! found {
                 batches::number,
                 batches::trashed_at,
                 // Who uploaded it elsewhere, of an imported file.
-                diesel::dsl::sql::<diesel::sql_types::Text>(
-                    "coalesce(attachments.uploader_name, users.display_name)",
+                (
+                    diesel::dsl::sql::<diesel::sql_types::Text>(
+                        "coalesce(attachments.uploader_name, users.display_name)",
+                    ),
+                    diesel::dsl::sql::<diesel::sql_types::Nullable<diesel::sql_types::Text>>(
+                        "CASE WHEN attachments.uploader_name IS NULL THEN users.username END",
+                    ),
                 ),
                 copy_state!("local"),
                 copy_state!("cloud"),

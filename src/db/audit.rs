@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::schema::audit_events;
+use super::schema::{audit_events, users};
 use crate::error::Result;
 
 #[derive(Debug, Insertable)]
@@ -22,15 +22,36 @@ pub struct NewEvent<'a> {
     pub details: Value,
 }
 
-#[derive(Clone, Debug, Queryable, Selectable)]
-#[diesel(table_name = audit_events)]
+#[derive(Clone, Debug, Queryable)]
 pub struct EventRow {
     pub id: i64,
     pub at: DateTime<Utc>,
     pub actor: String,
+    pub actor_id: Option<Uuid>,
+    /// That of the actor's account.
+    pub username: Option<String>,
     pub action: String,
     pub subject: String,
     pub details: Value,
+}
+
+/// The columns of [`EventRow`], the user name looked up by its key for each row that is shown.
+macro_rules! event_row {
+    () => {
+        (
+            audit_events::id,
+            audit_events::at,
+            audit_events::actor,
+            audit_events::actor_id,
+            users::table
+                .filter(users::id.nullable().eq(audit_events::actor_id))
+                .select(users::username)
+                .single_value(),
+            audit_events::action,
+            audit_events::subject,
+            audit_events::details,
+        )
+    };
 }
 
 /// Several at once, in one statement for each thousand: PostgreSQL binds at most 65,535 values.
@@ -58,7 +79,7 @@ pub fn of_batch(conn: &mut PgConnection, batch_id: Uuid, limit: i64) -> Result<V
         .filter(changes())
         .order((audit_events::batch_id, audit_events::id.desc()))
         .limit(limit)
-        .select(EventRow::as_select())
+        .select(event_row!())
         .load(conn)?)
 }
 
@@ -69,7 +90,7 @@ pub fn of_attachment(conn: &mut PgConnection, attachment_id: Uuid, limit: i64) -
         .filter(changes())
         .order((audit_events::attachment_id, audit_events::id.desc()))
         .limit(limit)
-        .select(EventRow::as_select())
+        .select(event_row!())
         .load(conn)?)
 }
 

@@ -188,8 +188,12 @@ pub fn file_names(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(Uuid, St
         .load(conn)?)
 }
 
-pub fn user_names(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>> {
-    Ok(users::table.filter(users::id.eq_any(ids)).select((users::id, users::display_name)).load(conn)?)
+/// Ids, user names and the names that are shown.
+pub fn user_names(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(Uuid, String, String)>> {
+    Ok(users::table
+        .filter(users::id.eq_any(ids))
+        .select((users::id, users::username, users::display_name))
+        .load(conn)?)
 }
 
 pub fn site_names(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>> {

@@ -78,6 +78,8 @@ pub struct Reader {
     pub actor_id: Option<Uuid>,
     #[diesel(sql_type = sql_types::Text)]
     pub actor: String,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub username: Option<String>,
     #[diesel(sql_type = sql_types::BigInt)]
     pub views: i64,
     #[diesel(sql_type = sql_types::BigInt)]
@@ -89,7 +91,9 @@ pub struct Reader {
 /// Who read a file, the last one first, by its latest `limit` reads: views, downloads, downloads by a share link.
 pub fn readers(conn: &mut PgConnection, attachment: Uuid, limit: i64) -> Result<Vec<Reader>> {
     Ok(sql_query(
-        "SELECT actor_id, max(actor) AS actor, count(*) FILTER (WHERE action = 'attachment.view') AS views,
+        "SELECT actor_id, max(actor) AS actor,
+                (SELECT username FROM users WHERE users.id = actor_id) AS username,
+                count(*) FILTER (WHERE action = 'attachment.view') AS views,
                 count(*) FILTER (WHERE action <> 'attachment.view') AS downloads, max(at) AS last
            FROM (SELECT actor_id, actor, action, at FROM audit_events
                   WHERE attachment_id = $1

@@ -147,3 +147,33 @@ pub fn revoke(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<()
     diesel::update(share_links::table.find(id)).set(share_links::revoked_at.eq(at)).execute(conn)?;
     Ok(())
 }
+
+/// A link that was ended, its batch and its file.
+pub type Ended = (Uuid, Uuid, Option<Uuid>);
+
+/// Ends a maker's living links, but for those into batches of the sites `kept`.
+pub fn revoke_of_maker(
+    conn: &mut PgConnection,
+    maker: Uuid,
+    kept: &[Uuid],
+    at: DateTime<Utc>,
+) -> Result<Vec<Ended>> {
+    let lost = batches::table
+        .filter(batches::id.eq(share_links::batch_id))
+        .filter(batches::site_id.ne_all(kept.to_vec()));
+    Ok(diesel::update(share_links::table)
+        .filter(share_links::created_by.eq(maker))
+        .filter(share_links::revoked_at.is_null())
+        .filter(share_links::expires_at.gt(at))
+        .filter(diesel::dsl::exists(lost))
+        .set(share_links::revoked_at.eq(at))
+        .returning((share_links::id, share_links::batch_id, share_links::attachment_id))
+        .get_results(conn)?)
+}
+
+/// Ends every link there is.
+pub fn revoke_all(conn: &mut PgConnection, at: DateTime<Utc>) -> Result<usize> {
+    Ok(diesel::update(share_links::table.filter(share_links::revoked_at.is_null()))
+        .set(share_links::revoked_at.eq(at))
+        .execute(conn)?)
+}

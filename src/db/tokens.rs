@@ -38,6 +38,7 @@ pub struct TokenRow {
 #[derive(Debug, Queryable)]
 pub struct LiveToken {
     pub id: Uuid,
+    pub name: String,
     pub scope: String,
     pub site_id: Option<Uuid>,
     pub last_used_at: Option<DateTime<Utc>>,
@@ -64,6 +65,7 @@ pub fn find_live(conn: &mut PgConnection, hash: &[u8], now: DateTime<Utc>) -> Re
         .filter(users::disabled_at.is_null())
         .select((
             api_tokens::id,
+            api_tokens::name,
             api_tokens::scope,
             api_tokens::site_id,
             api_tokens::last_used_at,
@@ -107,6 +109,13 @@ pub fn revoke(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<()
 pub fn revoke_of_user(conn: &mut PgConnection, user_id: Uuid, at: DateTime<Utc>) -> Result<usize> {
     Ok(diesel::update(api_tokens::table.filter(api_tokens::user_id.eq(user_id)))
         .filter(api_tokens::revoked_at.is_null())
+        .set(api_tokens::revoked_at.eq(at))
+        .execute(conn)?)
+}
+
+/// Revokes every token there is.
+pub fn revoke_all(conn: &mut PgConnection, at: DateTime<Utc>) -> Result<usize> {
+    Ok(diesel::update(api_tokens::table.filter(api_tokens::revoked_at.is_null()))
         .set(api_tokens::revoked_at.eq(at))
         .execute(conn)?)
 }

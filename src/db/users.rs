@@ -52,6 +52,11 @@ pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserR
     Ok(users::table.find(id).select(UserRow::as_select()).for_no_key_update().first(conn).optional()?)
 }
 
+/// The row, kept from changing until the transaction ends; others may read it so at once.
+pub fn find_for_share(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRow>> {
+    Ok(users::table.find(id).select(UserRow::as_select()).for_share().first(conn).optional()?)
+}
+
 /// The admins who can sign in, locked until the transaction ends: who changes one counts on the others. Whoever
 /// changes people takes this lock first, so that nobody waits for one who waits for them.
 pub fn lock_able_admins(conn: &mut PgConnection) -> Result<Vec<Uuid>> {

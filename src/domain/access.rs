@@ -106,13 +106,15 @@ pub struct Actor {
     sites: Option<Vec<Uuid>>,
     /// Whether a token holds this actor to one site.
     is_held_to_a_site: bool,
+    /// The name of the API token by which they act.
+    token: Option<String>,
     pub address: Option<IpAddr>,
 }
 
 impl Actor {
     pub fn user(user_id: Uuid, name: String, role: Role, sites: Vec<Uuid>, address: Option<IpAddr>) -> Self {
         let sites = (role != Role::Admin).then_some(sites);
-        Self { user_id: Some(user_id), name, role, sites, is_held_to_a_site: false, address }
+        Self { user_id: Some(user_id), name, role, sites, is_held_to_a_site: false, token: None, address }
     }
 
     /// The same person with no more rights than a token gives.
@@ -126,6 +128,11 @@ impl Actor {
         Self { role, sites, is_held_to_a_site: ceiling.site.is_some(), ..self }
     }
 
+    /// The same person through the API token of this name, as the trail has it.
+    pub fn through(self, token: String) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
     /// Whoever has a shell on the server.
     pub fn console() -> Self {
         Self {
@@ -134,6 +141,7 @@ impl Actor {
             role: Role::Admin,
             sites: None,
             is_held_to_a_site: false,
+            token: None,
             address: None,
         }
     }
@@ -151,8 +159,14 @@ impl Actor {
             role: Role::Viewer,
             sites: Some(Vec::new()),
             is_held_to_a_site: false,
+            token: None,
             address,
         }
+    }
+
+    /// The name of the API token by which they act, if they do.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
     }
 
     pub fn id(&self) -> Option<Uuid> {

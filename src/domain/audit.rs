@@ -1,6 +1,7 @@
 //! Events: written in the transaction of what they describe, or not at all; [`reads`] beside what they describe.
 //! [`actions`] are all there are. [`seal`] chains them, [`verify`] proves that nobody changed them since and [`watch`]
-//! does so every day, [`anchor`] keeps their head elsewhere, [`export`] hands them out, [`list`] and [`history`] show them.
+//! does so every day, [`anchor`] keeps their head elsewhere, [`export`] hands them out, [`list`] and [`history`] show
+//! them, [`who`] tells people from what is none.
 
 pub mod actions;
 pub mod anchor;
@@ -11,6 +12,7 @@ pub mod reads;
 pub mod seal;
 pub mod verify;
 pub mod watch;
+pub mod who;
 
 use chrono::{DateTime, Utc};
 use diesel::PgConnection;
@@ -77,8 +79,11 @@ fn event<'a>(
     actor: &'a Actor,
     action: &'a str,
     subject: Subject,
-    details: Value,
+    mut details: Value,
 ) -> NewEvent<'a> {
+    if let (Some(token), Some(details)) = (actor.token(), details.as_object_mut()) {
+        details.insert(who::TOKEN.to_owned(), token.into());
+    }
     let (batch_id, attachment_id) = match subject {
         Subject::Batch(id) => (Some(id), None),
         Subject::Attachment { id, batch } => (Some(batch), Some(id)),

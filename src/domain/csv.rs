@@ -1,11 +1,31 @@
 //! Cells of CSV files (RFC 4180) that are nothing but text to a spreadsheet.
 
+/// What a formula begins with, in the width of Chinese and Japanese keyboards, too.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}'];
+
+/// Where some spreadsheets begin another cell within what is one cell here: with European settings they split lines at
+/// semicolons, quoted or not.
+const SPLITS: [char; 2] = [';', '\t'];
+
 /// A cell. A spreadsheet takes one that begins like a formula for one: it gets an apostrophe in front (OWASP, CSV
 /// injection).
 pub fn cell(text: &str) -> String {
-    let text = one_line(text);
-    let text = if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text };
-    if text.contains(['"', ',']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = defused(&one_line(text));
+    if text.contains(['"', ',', ';', '\t']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+fn defused(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() + 1);
+    let mut before = None;
+    for c in text.chars() {
+        let begins_like_one = FORMULA.contains(&c) && before.is_none_or(|before| SPLITS.contains(&before));
+        if begins_like_one || (c == '\t' && before.is_none()) {
+            safe.push('\'');
+        }
+        safe.push(c);
+        before = Some(c);
+    }
+    safe
 }
 
 /// A line of cells, with its end.
@@ -32,7 +52,16 @@ mod tests {
             ("+1.pdf", "'+1.pdf"),
             ("-1.pdf", "'-1.pdf"),
             ("@SUM.pdf", "'@SUM.pdf"),
-            ("\tx.pdf", "'\tx.pdf"),
+            ("\tx.pdf", "\"'\tx.pdf\""),
+            ("a;b.pdf", "\"a;b.pdf\""),
+            ("x;=1+1", "\"x;'=1+1\""),
+            ("x;\t@SUM(1)", "\"x;\t'@SUM(1)\""),
+            (";-1", "\";'-1\""),
+            ("\u{FF1D}1+1", "'\u{FF1D}1+1"),
+            ("\u{FF0B}1", "'\u{FF0B}1"),
+            ("\u{FF0D}1", "'\u{FF0D}1"),
+            ("\u{FF20}SUM", "'\u{FF20}SUM"),
+            ("x;\u{FF1D}1", "\"x;'\u{FF1D}1\""),
             ("\r=x.pdf", "'=x.pdf"),
             ("a\r\nb.pdf", "ab.pdf"),
             ("2=3.pdf", "2=3.pdf"),

@@ -11,7 +11,7 @@ use super::{
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
     batches::cut_to_page,
-    maintenance,
+    lost_shares, maintenance,
     password_links::{self, Link},
     second_rule::{self, Rule},
     sites,
@@ -169,7 +169,7 @@ pub struct Changed {
 }
 
 /// Changes somebody's name, role and sites. What stays as it was leaves no trace. Other sites count from their
-/// next request on; another role ends their sessions.
+/// next request on; another role ends their sessions. Share links to what they may not share any more end for good.
 ///
 /// # Errors
 /// [`Error::NotFound`] for nobody; [`Error::Invalid`] for input that will not do; [`Error::Conflict`] for taking
@@ -202,6 +202,7 @@ pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Resul
                 let details = json!({ "username": user.username, "role": [user.role, change.role.as_str()] });
                 audit::record(conn, now, &actor, "user.role", Subject::User(id), details)?;
             }
+            lost_shares::end_lost(conn, &actor, id, now)?;
             let user = db::users::find(conn, id)?.ok_or(Error::NotFound)?;
             Ok(Changed { user, signed_out })
         })

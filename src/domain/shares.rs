@@ -1,5 +1,5 @@
 //! Share links: a way in for somebody without an account, to one file or one batch. A link opens only what its
-//! maker could still hand out at that moment, so it dies with the maker's rights and with the file.
+//! maker could still hand out at that moment, and ends for good with the maker's rights ([`super::lost_shares`]).
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -14,7 +14,7 @@ use super::{
     access::{Action, Actor, Resource, Role, authorize},
     attachments::{self, Opened},
     audit::{self, Subject},
-    batches, throttle,
+    batches, lost_shares, throttle,
 };
 use crate::{
     app::App,
@@ -114,7 +114,7 @@ impl Shareable {
     }
 }
 
-fn subject(batch: Uuid, file: Option<Uuid>) -> Subject {
+pub(super) fn subject(batch: Uuid, file: Option<Uuid>) -> Subject {
     match file {
         Some(id) => Subject::Attachment { id, batch },
         None => Subject::Batch(batch),
@@ -141,6 +141,7 @@ pub async fn create(app: &App, actor: &Actor, target: Target, wanted: Wanted) ->
     app.db
         .transaction(move |conn| {
             let shareable = Shareable::find(conn, &actor, target)?;
+            lost_shares::check_maker(conn, &actor, shareable.site_id)?;
             let has_password = password_hash.is_some();
             db::shares::insert(
                 conn,

@@ -46,6 +46,8 @@ pub struct Holder {
     pub display_name: String,
     pub role: Role,
     pub sites: Vec<Uuid>,
+    /// The token's own name.
+    pub token: String,
     pub ceiling: Ceiling,
 }
 
@@ -85,6 +87,11 @@ pub async fn create(app: &App, actor: &Actor, wanted: Wanted) -> Result<String> 
                 && !sites::visible_in(conn, &actor)?.iter().any(|seen| seen.id == site)
             {
                 return Err(Error::invalid("site", "Choose one of your sites."));
+            }
+            // Kept as it is meanwhile: who is disabled at this moment gets no token that works when they come back.
+            let user = db::users::find_for_share(conn, account)?.ok_or(Error::Unauthenticated)?;
+            if user.disabled_at.is_some() {
+                return Err(Error::Unauthenticated);
             }
             if db::tokens::of_user(conn, account)?.len() >= PER_USER {
                 return Err(Error::conflict(
@@ -194,6 +201,7 @@ pub async fn holder(app: &App, token: &str) -> Result<Option<Holder>> {
                 display_name: live.display_name,
                 role: live.role.parse()?,
                 sites: live.sites,
+                token: live.name,
                 ceiling: Ceiling { scope: live.scope.parse()?, site: live.site_id },
             }))
         })

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
-    passwords, sites,
+    lost_shares, names, passwords, sites,
 };
 use crate::{
     app::App,
@@ -53,7 +53,11 @@ impl NewUser {
             "" => username.clone(),
             name => name.to_owned(),
         };
-        whole([check_username(&username), check_display_name(&display_name)])?;
+        whole([
+            check_username(&username),
+            check_display_name(&display_name),
+            check_not_reserved("display_name", &display_name),
+        ])?;
         Ok(Self { username, display_name, role })
     }
 }
@@ -72,24 +76,38 @@ pub fn normalise(username: &str) -> String {
 fn check_username(username: &str) -> Result<(), FieldError> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '@');
     let length = username.chars().count();
-    if (1..=USERNAME_MAX_CHARS).contains(&length) && username.chars().all(good) {
-        Ok(())
-    } else {
-        Err(FieldError::new(
+    if !(1..=USERNAME_MAX_CHARS).contains(&length) || !username.chars().all(good) {
+        return Err(FieldError::new(
             "username",
             "A user name has 1 to 64 small letters, digits, dots, dashes, underscores or @.",
-        ))
+        ));
     }
+    check_not_reserved("username", username)
+}
+
+/// Who bears such a name has kept it from an earlier version; nobody gets one any more.
+fn check_not_reserved(field: &'static str, name: &str) -> Result<(), FieldError> {
+    if names::is_reserved(name) {
+        return Err(FieldError::new(
+            field,
+            "This name, or one that looks like it, stands for Stillage itself. Choose another one.",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn check_display_name(name: &str) -> Result<(), FieldError> {
     let length = name.chars().count();
-    if (1..=DISPLAY_NAME_MAX_CHARS).contains(&length) && !name.chars().any(key::leads_astray) {
+    let leads_astray = |c| key::leads_astray(c) || names::is_hidden(c);
+    let is_good = (1..=DISPLAY_NAME_MAX_CHARS).contains(&length)
+        && !name.chars().any(leads_astray)
+        && names::can_be_seen(name);
+    if is_good {
         Ok(())
     } else {
         Err(FieldError::new(
             "display_name",
-            "A name has 1 to 80 characters, without line breaks and control characters.",
+            "A name has 1 to 80 characters, without line breaks, control characters and invisible ones.",
         ))
     }
 }
@@ -194,6 +212,9 @@ pub(super) fn put_password(
 }
 
 /// Changes the name that others see; the old and the new one go into the trail.
+///
+/// # Errors
+/// [`Error::Invalid`] for a name that stands for Stillage itself.
 pub(super) fn put_display_name(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -201,12 +222,13 @@ pub(super) fn put_display_name(
     name: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    check_not_reserved("display_name", name).map_err(|problem| Error::Invalid(vec![problem]))?;
     db::users::set_display_name(conn, user.id, name, now)?;
     let details = json!({ "username": user.username, "display_name": [user.display_name, name] });
     audit::record(conn, now, actor, "user.change", Subject::User(user.id), details)
 }
 
-/// Disables an account (and ends its sessions and tokens) or enables it again. Doing it twice changes nothing.
+/// Disables an account (and ends its sessions, tokens and share links for good) or enables it again. Doing it twice changes nothing.
 ///
 /// # Errors
 /// [`Error::Conflict`] for the last admin who can sign in.
@@ -241,6 +263,7 @@ pub(super) fn set_enabled_in(
     db::users::set_disabled(conn, id, (!enabled).then_some(now), now)?;
     let action = if enabled { "user.enable" } else { "user.disable" };
     audit::record(conn, now, actor, action, Subject::User(id), json!({ "username": user.username }))?;
+    lost_shares::end_lost(conn, actor, id, now)?;
     Ok(user)
 }
 

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::{
     middleware::request_id,
     pages::{self, view::error::ErrorPage},
+    refusals,
     transfer::tus,
 };
 use crate::error::{Error, Refusal, UploadTrouble};
@@ -193,7 +194,11 @@ pub async fn render(
     }
     let req = res.request().clone();
     let ours = res.response().error().and_then(|error| error.as_error::<WebError>());
-    if let Some(WebError(Error::Internal(cause))) = ours {
+    if let Some(WebError(error)) = ours
+        && (!status.is_server_error() || matches!(error, Error::Maintenance))
+    {
+        refusals::because(&req, error.code());
+    } else if let Some(WebError(Error::Internal(cause))) = ours {
         tracing::error!(error = ?cause, "request failed");
     } else if status.is_server_error() {
         tracing::error!(%status, error = ?res.response().error(), "request failed");

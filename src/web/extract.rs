@@ -50,7 +50,7 @@ impl CurrentUser {
             Bearer::None => Self::of_session(req),
             Bearer::Holder(holder) => {
                 let user = SignedIn::from(&holder);
-                let actor = Self::actor(req, &user)?.within(holder.ceiling);
+                let actor = Self::actor(req, &user)?.within(holder.ceiling).through(holder.token);
                 Ok(Self { user, actor, session: req.get_session(), by_token: true })
             }
             Bearer::Refused => Err(Error::Unauthenticated),

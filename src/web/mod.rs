@@ -16,6 +16,7 @@ pub mod middleware;
 mod monitor;
 pub mod pages;
 pub mod query;
+mod refusals;
 pub mod routes;
 pub mod server;
 pub mod session;

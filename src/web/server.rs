@@ -13,7 +13,7 @@ use tracing_actix_web::TracingLogger;
 use super::{
     bearer, error, extract, maintenance,
     middleware::{self, RequestSpan},
-    routes, session,
+    refusals, routes, session,
 };
 use crate::app::App;
 
@@ -47,6 +47,7 @@ pub fn run(
             // Outermost last: an id, the log line, the headers, then what an answer looks like.
             .wrap(from_fn(middleware::framing))
             .wrap(from_fn(error::render))
+            .wrap(from_fn(refusals::note))
             .wrap(from_fn(move |req, next| middleware::headers(Arc::clone(&for_headers), req, next)))
             .wrap(TracingLogger::<RequestSpan>::new())
             .configure(|config| routes::open().register(config))
@@ -54,6 +55,7 @@ pub fn run(
                 web::scope("")
                     .wrap(from_fn(maintenance::guard))
                     .wrap(from_fn(error::render))
+                    .wrap(from_fn(refusals::note))
                     .wrap(from_fn(move |req, next| bearer::identify(Arc::clone(&for_tokens), req, next)))
                     .wrap(session::middleware(&app))
                     .configure(|config| routes::map().register(config)),

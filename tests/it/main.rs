@@ -10,6 +10,7 @@ mod demo;
 mod docs;
 mod embedded;
 mod jobs;
+mod logs;
 mod render;
 mod storage;
 mod support;

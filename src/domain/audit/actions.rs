@@ -135,6 +135,11 @@ pub const TABLE: &[Known] = &[
     known("storage.resume", Group::Upkeep, "went on with the making of copies"),
     known("storage.sync", Group::Upkeep, "sent {enqueued} files to be copied"),
     known("backup.make", Group::Upkeep, "made a backup of {files} files"),
+    known(
+        "backup.restore",
+        Group::Upkeep,
+        "restored the backup of {as_of}; {shares} share links and {tokens} API tokens ended",
+    ),
     known("job.retry", Group::Upkeep, "sent the job {job} to work again"),
     known("job.retry_dead", Group::Upkeep, "sent {jobs} dead jobs to work again"),
     known("job.discard", Group::Upkeep, "discarded the job {job}"),

@@ -55,7 +55,8 @@ pub struct Names {
     pub batches: HashMap<Uuid, String>,
     /// Each with whether it still can be opened.
     pub files: HashMap<Uuid, (String, bool)>,
-    pub users: HashMap<Uuid, String>,
+    /// People that events are by or about: the user name, and the name that is shown.
+    pub users: HashMap<Uuid, (String, String)>,
     pub sites: HashMap<Uuid, String>,
 }
 
@@ -176,10 +177,13 @@ pub(super) fn names(conn: &mut PgConnection, events: &[Listed]) -> Result<Names>
         move |event: &WholeEvent| event.subject.strip_prefix(kind).and_then(|id| id.parse().ok())
     };
     let files = audit_list::file_names(conn, &distinct(&|event| event.attachment_id))?;
+    let mut people = distinct(&|event| event.actor_id);
+    people.extend(distinct(&subject("user:")));
+    let users = audit_list::user_names(conn, &people)?;
     Ok(Names {
         batches: audit_list::batch_numbers(conn, &distinct(&|event| event.batch_id))?.into_iter().collect(),
         files: files.into_iter().map(|(id, name, state)| (id, (name, state != "purged"))).collect(),
-        users: audit_list::user_names(conn, &distinct(&subject("user:")))?.into_iter().collect(),
+        users: users.into_iter().map(|(id, username, name)| (id, (username, name))).collect(),
         sites: audit_list::site_names(conn, &distinct(&subject("site:")))?.into_iter().collect(),
     })
 }

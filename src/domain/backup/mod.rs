@@ -70,6 +70,15 @@ pub struct Missing {
     pub reason: String,
 }
 
+/// What a restore ended, so that nothing lives again that was ended since the backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Ended {
+    pub shares: usize,
+    pub tokens: usize,
+    /// Accounts are as they were at this moment.
+    pub as_of: DateTime<Utc>,
+}
+
 /// What was done, or found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -77,6 +86,9 @@ pub struct Report {
     pub bytes: u64,
     /// Of the files, those that were not there before.
     pub copied: usize,
+    /// Of a restore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
     /// What does not hold, each with the name of the file.
     pub problems: Vec<String>,
 }

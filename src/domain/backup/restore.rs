@@ -1,4 +1,4 @@
-//! Brings a backup back into an empty place.
+//! Brings a backup back into an empty place. Whatever lets somebody in by itself does not come back alive.
 
 use std::{
     fs::{self, File},
@@ -6,15 +6,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::{DateTime, Utc};
 use diesel::{Connection, PgConnection};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{Entry, Manifest, Report, check, name_in};
+use super::{Ended, Entry, Manifest, Report, check, name_in};
 use crate::{
     blocking,
     clock::Clock,
     db::{self, dump},
-    domain::previews,
+    domain::{
+        access::Actor,
+        audit::{self, Subject},
+        previews,
+    },
     error::{Error, Result},
     storage::{LocalStore, MarkerPolicy},
 };
@@ -44,11 +50,11 @@ pub async fn restore(
         if fs::read_dir(&store).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(not_empty(format!("the folder {}", store.display())));
         }
-        rows(&folder, &manifest, &database_url)?;
+        let ended = rows(&folder, &manifest, &database_url)?;
 
         let target = LocalStore::open(&store, manifest.store_id, MarkerPolicy::CreateIfMissing)
             .map_err(Error::internal)?;
-        let mut report = Report::default();
+        let mut report = Report { ended: Some(ended), ..Report::default() };
         let total = manifest.files.len();
         for (done, entry) in manifest.files.iter().enumerate() {
             progress(done, total);
@@ -73,7 +79,7 @@ pub async fn restore(
     .await
 }
 
-fn rows(folder: &Path, manifest: &Manifest, url: &str) -> Result<()> {
+fn rows(folder: &Path, manifest: &Manifest, url: &str) -> Result<Ended> {
     let mut conn = db::dedicated(url)?;
     if !dump::is_empty(&mut conn)? {
         return Err(not_empty("the database".to_owned()));
@@ -82,20 +88,36 @@ fn rows(folder: &Path, manifest: &Manifest, url: &str) -> Result<()> {
     let dump = File::open(folder.join(&manifest.database.path)).map_err(Error::internal)?;
     conn.transaction(|conn| {
         dump::read(conn, &mut BufReader::new(dump))?;
-        order_previews(conn)
+        let clock = Clock::default();
+        let ended = end_access(conn, manifest, clock.now())?;
+        order_previews(conn, &clock)?;
+        Ok(ended)
     })
 }
 
+/// What was revoked since the backup is as it was before; nobody knows what that is, so everything that lets somebody in
+/// by itself ends. Sessions and links to a new password are in no backup.
+fn end_access(conn: &mut PgConnection, manifest: &Manifest, now: DateTime<Utc>) -> Result<Ended> {
+    let ended = Ended {
+        shares: db::shares::revoke_all(conn, now)?,
+        tokens: db::tokens::revoke_all(conn, now)?,
+        as_of: manifest.made_at,
+    };
+    let details = json!({ "as_of": ended.as_of, "shares": ended.shares, "tokens": ended.tokens });
+    audit::record(conn, now, &Actor::console(), "backup.restore", Subject::System, details)?;
+    Ok(ended)
+}
+
 /// Pictures and texts of the files are in no backup; jobs make them again.
-fn order_previews(conn: &mut PgConnection) -> Result<()> {
+fn order_previews(conn: &mut PgConnection, clock: &Clock) -> Result<()> {
     const STEP: i64 = 1000;
-    let (clock, mut after) = (Clock::default(), Uuid::nil());
+    let mut after = Uuid::nil();
     loop {
         let step = dump::stored_after(conn, after, STEP)?;
         let Some(last) = step.last() else { return Ok(()) };
         after = last.id;
         for file in step {
-            previews::order(conn, &clock, file.id, &file.content_type)?;
+            previews::order(conn, clock, file.id, &file.content_type)?;
         }
     }
 }

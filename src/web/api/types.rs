@@ -29,6 +29,9 @@ pub struct Attachment {
     pub sha256: String,
     #[schema(example = "Ines")]
     pub uploaded_by: String,
+    /// The user name, which is nobody else's; none of an imported file whose uploader has no account.
+    #[schema(example = "ines.c")]
+    pub uploaded_by_username: Option<String>,
     pub uploaded_at: DateTime<Utc>,
     /// `clean`, `skipped`, `pending` or `infected`
     #[schema(example = "clean")]
@@ -61,6 +64,7 @@ impl Attachment {
             size: row.size_bytes,
             sha256: hex::encode(&row.sha256),
             uploaded_by: found.uploader.clone(),
+            uploaded_by_username: found.uploader_username.clone(),
             uploaded_at: row.uploaded_at,
             scan: row.scan.clone(),
             copies: Copies {

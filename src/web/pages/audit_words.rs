@@ -6,12 +6,13 @@ use uuid::Uuid;
 use super::view::{
     activity::Change,
     format,
-    trail::{Line, Piece, PieceKind, Reader, group_icon},
+    trail::{Line, Piece, PieceKind, Reader, Who, group_icon},
 };
 use crate::domain::audit::{
     actions::{self, Known, Part},
     list::{Names, WholeEvent},
     reads,
+    who::{ActorKind, TOKEN},
 };
 
 /// Fields that an edit may change, and what they are called.
@@ -29,6 +30,7 @@ const FIELDS: [(&str, &str); 8] = [
 /// One event as a line. `for_admin` adds links to pages of admins.
 pub(super) fn line(event: WholeEvent, seal: Option<i64>, names: &Names, for_admin: bool) -> Line {
     let known = actions::find(&event.action);
+    let username = event.actor_id.and_then(|id| names.users.get(&id)).map(|(username, _)| username.clone());
     let pieces = match known {
         Some(known) => {
             actions::parts(known.sentence).map(|part| piece(part, &event, names, for_admin)).collect()
@@ -44,10 +46,16 @@ pub(super) fn line(event: WholeEvent, seal: Option<i64>, names: &Names, for_admi
         is_trouble: known.is_some_and(|known| known.is_trouble),
         pieces,
         changes: changes(&event),
-        actor: if event.actor == "system" { "Stillage".to_owned() } else { event.actor },
+        who: who(event.actor, event.actor_id, username, &event.details),
         address: event.address,
         seal,
     }
+}
+
+/// Who an event is by.
+pub(super) fn who(actor: String, account: Option<Uuid>, username: Option<String>, details: &Value) -> Who {
+    let token = details[TOKEN].as_str().map(str::to_owned);
+    Who { kind: ActorKind::of(&actor, account, details), name: actor, username, token }
 }
 
 fn words(text: impl Into<String>) -> Piece {
@@ -70,7 +78,7 @@ fn piece(part: Part<'_>, event: &WholeEvent, names: &Names, for_admin: bool) -> 
             if id.is_some() && id == event.actor_id {
                 return words("themselves");
             }
-            let known = id.and_then(|id| names.users.get(&id).cloned());
+            let known = id.and_then(|id| names.users.get(&id)).map(|(username, shown)| both(username, shown));
             let text = known.or_else(|| detail(event, "username")).unwrap_or_else(|| "somebody".to_owned());
             name(text, id.filter(|_| for_admin).map(|id| format!("/admin/users/{id}")))
         }
@@ -84,6 +92,11 @@ fn piece(part: Part<'_>, event: &WholeEvent, names: &Names, for_admin: bool) -> 
         }
         Part::Name(key) => name(detail(event, key).unwrap_or_else(|| "nothing".to_owned()), None),
     }
+}
+
+/// A person's name with the user name that tells them from another one of that name.
+fn both(username: &str, shown: &str) -> String {
+    if username == shown { shown.to_owned() } else { format!("{shown} ({username})") }
 }
 
 fn id_after(kind: &str, event: &WholeEvent) -> Option<Uuid> {
@@ -164,6 +177,7 @@ fn icon(known: Option<&Known>, action: &str) -> &'static str {
 pub(super) fn readers(readers: Vec<reads::Reader>) -> Vec<Reader> {
     let shown = readers.into_iter().map(|reader| Reader {
         name: reader.actor_id.map(|_| reader.actor),
+        username: reader.username,
         views: reader.views,
         downloads: reader.downloads,
         last: reader.last,

@@ -1,7 +1,6 @@
 //! What can be done to many files of a batch at once.
 
 use actix_web::web;
-use chrono::DateTime;
 use serde::Deserialize;
 
 use super::{see_other, view::format};
@@ -14,6 +13,7 @@ use crate::{
         error::WebResult,
         extract::{self, Parts, Posted},
         flash::Flash,
+        query,
     },
 };
 
@@ -45,7 +45,7 @@ pub async fn restore(
     query: web::Query<RestoreQuery>,
 ) -> WebResult {
     let batch = extract::id(&path)?;
-    let at = query.at.and_then(DateTime::from_timestamp_micros);
+    let at = query.at.and_then(query::moment);
     let chosen = match at.zip(form.by.actor.id()) {
         Some((at, by)) => Chosen::TrashedTogether { at, by },
         None => Chosen::Ids(form.fields.ids("ids")),

@@ -149,17 +149,17 @@ fn activity(events: Vec<EventRow>, of_file: bool) -> Vec<Activity> {
     let mut lines: Vec<Activity> = Vec::new();
     for event in events {
         let Some(act) = act(&event.action) else { continue };
-        let actor = (event.actor != "system").then_some(event.actor);
+        let who = audit_words::who(event.actor, event.actor_id, event.username, &event.details);
         let is_about_a_file = event.action.starts_with("attachment.");
         match lines.last_mut() {
-            Some(last) if is_about_a_file && last.act == act && last.actor == actor => {
+            Some(last) if is_about_a_file && last.act == act && last.who == who => {
                 last.count += 1;
                 last.filename = None;
             }
             _ => {
                 let filename = event.details["filename"].as_str().filter(|_| !of_file).map(str::to_owned);
                 let changes = if act == Act::BatchEdited { changes(&event.details) } else { Vec::new() };
-                lines.push(Activity { act, actor, filename, count: 1, changes, at: event.at });
+                lines.push(Activity { act, who, filename, count: 1, changes, at: event.at });
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::{
         flash::{FileOutcome, Flash},
         middleware::request_id,
         pages::see_other,
+        refusals,
     },
 };
 
@@ -81,16 +82,21 @@ pub async fn to_batch(req: HttpRequest, app: Parts, upload: Upload, path: web::P
     let is_page = !wants_json(&req) && !by.by_token;
     match received {
         Ok(outcomes) if is_page => {
+            for error in outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err()) {
+                refusals::because(&req, error.code());
+            }
             Flash::files(outcomes.into_iter().map(shown).collect()).keep(&by.session);
             Ok(see_other(format!("/batches/{path}")))
         }
         Ok(outcomes) => Ok(json_answer(outcomes, &req)),
         // A page's form always leads back to the batch, as long as there is one to lead back to.
         Err(error @ (Error::Refused(_) | Error::Conflict { .. })) if is_page => {
+            refusals::because(&req, error.code());
             Flash::failed(error.to_string()).keep(&by.session);
             Ok(see_other(format!("/batches/{path}")))
         }
         Err(error @ (Error::Refused(_) | Error::Conflict { .. })) if !unread.is_empty() => {
+            refusals::because(&req, error.code());
             Ok(json_refusal(&error, unread, &request_id(&req)))
         }
         Err(error) => Err(WebError(error)),
@@ -319,6 +325,7 @@ pub fn results(outcomes: Vec<Outcome>, req: &HttpRequest) -> Answered {
                 json!({ "filename": filename, "status": status, "attachment": Attachment::of(&found) })
             }
             Err(error) => {
+                refusals::because(req, error.code());
                 let (status, error) =
                     (status_of(&error), json_of(error.code(), &error.to_string(), &request_id));
                 json!({ "filename": filename, "status": status.as_u16(), "error": error })

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod import;
+mod pipes;
 
 use std::process::{Command, Output};
 

@@ -92,7 +92,7 @@ async fn a_reset_ends_sessions_and_the_old_password_at_once() {
 async fn a_link_ends() {
     let app = TestApp::start();
     let admin = app.admin().await;
-    for name in ["replaced", "disabled", "console", "expired"] {
+    for name in ["replaced", "disabled", "shell", "expired"] {
         app.add_user(name, Role::Staff, &[]).await;
     }
     let visitor = app.stranger();
@@ -118,9 +118,9 @@ async fn a_link_ends() {
     admin.post_form(&format!("{page}/enable"), &[]).await.is(303);
     gone(&token).await;
 
-    let token = reset(&app, &admin, "console").await;
+    let token = reset(&app, &admin, "shell").await;
     let new: SecretString = CHOSEN.into();
-    users::set_password(&app.app, &Actor::console(), "console", new).await.unwrap();
+    users::set_password(&app.app, &Actor::console(), "shell", new).await.unwrap();
     gone(&token).await;
 
     let token = reset(&app, &admin, "expired").await;

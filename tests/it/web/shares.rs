@@ -139,7 +139,16 @@ async fn a_link_dies_with_its_time_its_maker_and_its_file() {
     users::set_enabled(&app.app, &console, "stan", false).await.unwrap();
     dead("disabled", &both).await;
     users::set_enabled(&app.app, &console, "stan", true).await.unwrap();
+    dead("enabled again", &both).await;
     let staff = app.stranger().sign_in("stan").await;
+    let (of_file, of_batch) =
+        (share(&staff, &target, &[]).await, share(&staff, &format!("/batches/{batch}"), &[]).await);
+    let both = [&of_file, &of_batch];
+    let alive = async || {
+        for link in both {
+            visitor.get(link).await.is(200);
+        }
+    };
     alive().await;
 
     staff.post_form(&format!("{target}/delete"), &[]).await.is(303);
@@ -152,7 +161,7 @@ async fn a_link_dies_with_its_time_its_maker_and_its_file() {
     staff.post_form(&format!("/batches/{batch}/restore"), &[]).await.is(303);
     alive().await;
 
-    let id = app.value("SELECT id FROM share_links WHERE attachment_id IS NULL");
+    let id = app.value("SELECT id FROM share_links WHERE attachment_id IS NULL AND revoked_at IS NULL");
     let back = admin.post_form(&format!("/shares/{id}/revoke"), &[]).await.is(303);
     assert_eq!(back.location(), format!("/batches/{batch}/shares"));
     dead("revoked", &[&of_batch]).await;

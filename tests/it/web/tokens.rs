@@ -14,7 +14,7 @@ use super::Target;
 use crate::support::{Answer, Client, Multipart, PASSWORD, TestApp, Tus, samples};
 
 /// Makes a token on the page and reads it off there.
-async fn token(by: &Client, scope: &str, site: &str) -> String {
+pub(super) async fn token(by: &Client, scope: &str, site: &str) -> String {
     let fields = [("name", "script"), ("scope", scope), ("site", site), ("days", "30")];
     let page = by.post_form("/account/tokens", &fields).await.is(201).text();
     let (_, rest) = page.split_once("stl_").expect("a token on the page");
@@ -22,34 +22,34 @@ async fn token(by: &Client, scope: &str, site: &str) -> String {
 }
 
 /// A script that has nothing but a token.
-struct Script {
+pub(super) struct Script {
     client: Client,
     token: String,
 }
 
 impl Script {
-    fn new(app: &TestApp, token: &str) -> Self {
+    pub(super) fn new(app: &TestApp, token: &str) -> Self {
         Self { client: app.stranger(), token: token.to_owned() }
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, path).header(AUTHORIZATION, format!("Bearer {}", self.token))
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         Answer::to(self.request(Method::GET, path)).await
     }
 
-    async fn delete(&self, path: &str) -> Answer {
+    pub(super) async fn delete(&self, path: &str) -> Answer {
         Answer::to(self.request(Method::DELETE, path)).await
     }
 
-    async fn make_batch(&self, number: &str, site: &str) -> Answer {
+    pub(super) async fn make_batch(&self, number: &str, site: &str) -> Answer {
         let body = serde_json::json!({ "number": number, "site_id": site });
         Answer::to(self.request(Method::POST, "/api/production/batches").json(&body)).await
     }
 
-    async fn upload(&self, path: &str) -> Answer {
+    pub(super) async fn upload(&self, path: &str) -> Answer {
         let form = Multipart::new().file("photo.png", &samples::png());
         let request = self.request(Method::POST, path).header(CONTENT_TYPE, Multipart::CONTENT_TYPE);
         // As a browser would: an answer for a script all the same.

@@ -59,8 +59,8 @@ impl AuditQuery {
             actor: self.actor.trim().to_owned(),
             group: groups().into_iter().find(|group| group_key(group) == self.group),
             about: self.about.trim().to_owned(),
-            since: self.since.parse().ok(),
-            until: self.until.parse().ok(),
+            since: query::day(&self.since),
+            until: query::day(&self.until),
             address: self.address.trim().to_owned(),
             text: self.q.trim().to_owned(),
         }
@@ -123,7 +123,8 @@ enum Format {
     Json,
 }
 
-const COLUMNS: &str = "id,at,actor,address,what,action,subject,batch,file,details,seal\r\n";
+const COLUMNS: &str =
+    "id,at,actor,username,actor_kind,address,what,action,subject,batch,file,details,seal\r\n";
 
 /// `GET /admin/audit/export?format=csv|json`: what the filters find, newest first, without an end in memory.
 pub async fn export(
@@ -194,6 +195,8 @@ fn csv_row(text: &mut String, event: WholeEvent, seal: Option<i64>, names: &Name
         &event.id.to_string(),
         &event.at.to_rfc3339(),
         &event.actor,
+        line.who.username.as_deref().unwrap_or_default(),
+        line.who.kind.as_str(),
         event.address.as_deref().unwrap_or_default(),
         &line.text(),
         &event.action,
@@ -208,7 +211,8 @@ fn csv_row(text: &mut String, event: WholeEvent, seal: Option<i64>, names: &Name
 fn json_object(event: WholeEvent, seal: Option<i64>, names: &Names) -> serde_json::Value {
     let (line, batch, file) = described(&event, seal, names);
     json!({
-        "id": event.id, "at": event.at, "actor": event.actor, "actor_id": event.actor_id,
+        "id": event.id, "at": event.at, "actor": event.actor, "username": line.who.username, "actor_kind": line.who.kind.as_str(),
+        "actor_id": event.actor_id,
         "address": event.address, "what": line.text(), "action": event.action, "subject": event.subject,
         "batch_id": event.batch_id, "batch": batch, "attachment_id": event.attachment_id, "file": file,
         "details": event.details, "seal": seal,

@@ -2,13 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::format;
+use super::{format, trail::Who};
 
 /// One line of activity.
 pub struct Activity {
     pub act: Act,
-    /// Who did it; `None` for what Stillage did by itself.
-    pub actor: Option<String>,
+    pub who: Who,
     /// The one file it was about; `None` on that file's own page, or when several were.
     pub filename: Option<String>,
     /// How many files it was about, when a handler sums up a run of equal acts; 1 otherwise.

@@ -5,13 +5,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::{activity::Change, batches::BatchStatus, file::FileState, format, frame::Frame};
-use crate::domain::audit::actions::Group;
+use crate::domain::audit::{actions::Group, who::ActorKind};
 
 /// One event in words.
 pub struct Line {
     pub id: i64,
     pub at: DateTime<Utc>,
-    pub actor: String,
+    pub who: Who,
     /// The page of the person, for those who may see it.
     pub actor_href: Option<String>,
     pub icon: &'static str,
@@ -21,6 +21,60 @@ pub struct Line {
     pub address: Option<String>,
     /// The seal that covers it; `None` while it waits for one.
     pub seal: Option<i64>,
+}
+
+/// Who did something. Names are chosen by people: what is no person is told by its mark and its word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub kind: ActorKind,
+    /// Of a person: as they were called then.
+    pub name: String,
+    /// Of a person, and nobody else's.
+    pub username: Option<String>,
+    /// The name of the API token by which they acted.
+    pub token: Option<String>,
+}
+
+impl Who {
+    pub fn is_person(&self) -> bool {
+        self.kind.has_account()
+    }
+
+    /// How pages call it.
+    pub fn called(&self) -> &str {
+        match self.kind {
+            ActorKind::Person | ActorKind::Token => &self.name,
+            ActorKind::Console => "The console",
+            ActorKind::Visitor => "A visitor",
+            ActorKind::Anonymous => "A stranger",
+            ActorKind::System => "Stillage",
+        }
+    }
+
+    /// Stands beside the name: "by API token ERP", "not signed in".
+    pub fn mark(&self) -> Option<String> {
+        let mark = match self.kind {
+            ActorKind::Person => return None,
+            ActorKind::Token => {
+                return Some(format!("by API token {}", self.token.as_deref().unwrap_or_default()));
+            }
+            ActorKind::Console => "shell on the server",
+            ActorKind::Visitor => "share link",
+            ActorKind::Anonymous => "not signed in",
+            ActorKind::System => "by itself",
+        };
+        Some(mark.to_owned())
+    }
+
+    pub fn icon(&self) -> &'static str {
+        match self.kind {
+            ActorKind::Person | ActorKind::Token => "user",
+            ActorKind::Console => "desk",
+            ActorKind::Visitor => "link",
+            ActorKind::Anonymous => "key",
+            ActorKind::System => "settings",
+        }
+    }
 }
 
 /// A piece of a sentence.
@@ -255,6 +309,7 @@ impl HistoryFile {
 pub struct Reader {
     /// `None`: somebody with a share link.
     pub name: Option<String>,
+    pub username: Option<String>,
     pub views: i64,
     pub downloads: i64,
     pub last: DateTime<Utc>,
