@@ -26,7 +26,6 @@ pub const LIFE: TimeDelta = TimeDelta::days(400);
 const MOST: usize = 16;
 
 /// Who asks to be let in, as far as it can be told before they are.
-#[derive(Clone, Debug, Default)]
 pub struct Visitor {
     pub address: Option<IpAddr>,
     /// The cookie that [`remember`] made.

@@ -2,7 +2,7 @@
 //!
 //! Only who has the password gets so far, and an app's code is one of a million, of which three hold at any moment.
 //! So wrong ones in a row make everybody wait, longer each time, and at last no code of the app counts any more: all
-//! in all a guesser has [`MOST`] tries. The owner is not locked out by it: a recovery code, which nobody guesses, counts
+//! in all a guesser has a hundred tries. The owner is not locked out by it: a recovery code, which nobody guesses, counts
 //! at any time and ends the waiting.
 
 use chrono::{DateTime, TimeDelta, Utc};

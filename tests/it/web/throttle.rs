@@ -65,7 +65,6 @@ async fn a_shift_signs_in_from_one_address() {
     let app = TestApp::start();
     app.add_user("ann", Role::Staff, &[]).await;
     let factory = address("198.51.100.7");
-    let still = app.app.clock.now();
     for n in 0..150 {
         // As many people, without the hashing.
         throttle::attempt(&app.app, &format!("user{n}"), factory)
@@ -78,13 +77,7 @@ async fn a_shift_signs_in_from_one_address() {
     for _ in 0..12 {
         auth::sign_in(&app.app, "ann", PASSWORD.into(), &from(factory)).await.unwrap();
     }
-    assert_eq!(
-        app.value(&format!(
-            "SELECT count(*) FROM throttles WHERE free_at > '{}'",
-            still + TimeDelta::seconds(60)
-        )),
-        "0"
-    );
+    assert_eq!(app.value("SELECT count(*) FROM throttles WHERE free_at > now()"), "0");
     // A right one in between makes no room for more guesses.
     let begun = Instant::now();
     let mut passed = 0;
