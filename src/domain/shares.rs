@@ -1,5 +1,5 @@
 //! Share links: a way in for somebody without an account, to one file or one batch. A link opens only what its
-//! maker could still hand out at that moment, and ends for good with the maker's rights ([`super::lost_shares`]).
+//! maker could still hand out at that moment, and ends for good with the maker's rights (`lost_shares`).
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -168,7 +168,7 @@ async fn every_refusal_has_its_line() {
         }
     };
     answers.push((throttled, "/login", "throttled", "WARN"));
-    admin.post_form("/admin/settings/maintenance", &[("on", "true")]).await.is(303);
+    admin.post_form("/admin/settings/maintenance", &[("on", "yes")]).await.is(303);
     let refused = Answer::to(admin.request(Method::POST, &upload)).await.is(503);
     answers.push((refused, "/batches/{id}/attachments", "maintenance", "INFO"));
 
