@@ -20,6 +20,7 @@ pub mod csv;
 pub mod demo;
 pub mod doctor;
 pub mod files;
+pub mod findings;
 pub mod hold;
 pub mod import;
 mod inflow;

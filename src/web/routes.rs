@@ -105,6 +105,7 @@ pub fn map() -> Map {
         .at("/admin/settings/logo/remove", |r| r.post(admin::settings::remove_logo))
         .at("/admin/settings/maintenance", |r| r.post(admin::settings::maintain))
         .at("/admin/quarantine", |r| r.get(admin::quarantine::show))
+        .at("/admin/quarantine/seen", |r| r.post(admin::quarantine::see))
         .at("/admin/quarantine/{id}/release", |r| r.post(admin::quarantine::release))
         .at("/admin/quarantine/{id}/delete", |r| r.post(admin::quarantine::delete))
         .at("/admin/shares", |r| r.get(admin::shares::list))

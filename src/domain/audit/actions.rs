@@ -59,6 +59,11 @@ pub const TABLE: &[Known] = &[
     known("attachment.view", Group::Reads, "looked at {file} of {batch}"),
     known("attachment.download", Group::Reads, "downloaded {file} of {batch}"),
     trouble("attachment.quarantine", Group::Files, "locked {file} of {batch} away: {found}"),
+    known(
+        "quarantine.seen",
+        Group::Upkeep,
+        "looked through the uploads that were refused because of malware",
+    ),
     known("attachment.release", Group::Files, "let {file} of {batch} out of quarantine"),
     known("batch.hold", Group::Batches, "put {batch} on hold"),
     known("batch.release", Group::Batches, "took {batch} off hold"),

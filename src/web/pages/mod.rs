@@ -98,6 +98,7 @@ fn bare_frame(req: &HttpRequest, title: impl Into<String>) -> Frame {
         trash_count: None,
         banner: None,
         sites_shown: false,
+        findings: None,
     }
 }
 

@@ -112,6 +112,8 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     // Neither on nor off.
     ("POST", "/admin/settings/maintenance", [403, 403, 422, 403]),
     ("GET", "/admin/quarantine", [403, 403, 200, 403]),
+    // Nobody said up to which.
+    ("POST", "/admin/quarantine/seen", [403, 403, 422, 403]),
     // The file is like every other.
     ("POST", "/admin/quarantine/{id}/release", [403, 403, 409, 403]),
     ("POST", "/admin/quarantine/{id}/delete", [403, 403, 409, 403]),

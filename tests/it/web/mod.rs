@@ -14,6 +14,7 @@ mod doctor;
 mod downloads;
 mod every_route;
 mod file_lists;
+mod findings;
 mod health;
 mod holds;
 mod jobs_page;
