@@ -37,6 +37,16 @@ pub fn attempt(
     Ok(Some(wait.max(TimeDelta::zero())))
 }
 
+/// Takes one attempt under `key` out of the count again.
+pub fn give_back(conn: &mut PgConnection, key: &[u8], refill: TimeDelta, now: DateTime<Utc>) -> Result<()> {
+    sql_query("UPDATE throttles SET free_at = free_at - ($3 - $2) WHERE key = $1")
+        .bind::<sql_types::Binary, _>(key)
+        .bind::<sql_types::Timestamptz, _>(now)
+        .bind::<sql_types::Timestamptz, _>(now + refill)
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Forgets what no longer slows anybody down, and returns how many keys that were.
 pub fn delete_free(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<usize> {
     Ok(diesel::delete(throttles::table.filter(throttles::free_at.le(now))).execute(conn)?)

@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// How many attempts may come at once, and after which time another one may.
+#[derive(Clone, Copy, Debug)]
 struct Quota {
     burst: i32,
     refill: TimeDelta,
@@ -26,33 +27,52 @@ const PER_ACCOUNT: Quota = Quota { burst: 10, refill: TimeDelta::seconds(6) };
 /// Attempts from one network: a factory behind one address signs in at the shift's start.
 const PER_NETWORK: Quota = Quota { burst: 100, refill: TimeDelta::milliseconds(600) };
 
+/// An attempt that was let through, and what it was counted under.
+#[derive(Debug)]
+pub struct Attempt(Vec<(Vec<u8>, Quota)>);
+
+impl Attempt {
+    /// Takes it out of the counts: it was no guess.
+    pub async fn was_right(self, app: &App) -> Result<()> {
+        let now = app.clock.now();
+        app.db
+            .transaction(move |conn| {
+                for (key, Quota { refill, .. }) in self.0 {
+                    db::throttles::give_back(conn, &key, refill, now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
 /// Counts an attempt at `account`, which names whatever is guessed at.
 ///
 /// # Errors
 /// [`Error::Throttled`] with the time until the next attempt is welcome.
-pub async fn attempt(app: &App, account: &str, address: IpAddr) -> Result<()> {
+pub async fn attempt(app: &App, account: &str, address: IpAddr) -> Result<Attempt> {
     let now = app.clock.now();
     let network = network_of(address);
     // Hashes, so that a long name costs no room. The network's first, always: nobody waits for each other crosswise.
-    let counts = [
-        (Sha256::digest(format!("network {network}")), PER_NETWORK),
-        (Sha256::digest(format!("account {network} {account}")), PER_ACCOUNT),
+    let counts = vec![
+        (Sha256::digest(format!("network {network}")).to_vec(), PER_NETWORK),
+        (Sha256::digest(format!("account {network} {account}")).to_vec(), PER_ACCOUNT),
     ];
     app.db
         .run(move |conn| {
-            for (key, Quota { burst, refill }) in counts {
-                if let Some(wait) = db::throttles::attempt(conn, &key, burst, refill, now)? {
+            for (key, Quota { burst, refill }) in &counts {
+                if let Some(wait) = db::throttles::attempt(conn, key, *burst, *refill, now)? {
                     let retry_after = wait.to_std().unwrap_or(Duration::ZERO);
                     return Err(Error::Throttled { retry_after });
                 }
             }
-            Ok(())
+            Ok(Attempt(counts))
         })
         .await
 }
 
 /// One home or office has a whole IPv6 /64 to itself; addresses within it are one network.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

@@ -287,7 +287,7 @@ fn spend(
 /// Ten attempts at once, then one in six seconds: by account alone, wherever they come from, for only who has the
 /// password gets so far.
 async fn throttle(app: &App, user: Uuid) -> Result<()> {
-    throttle::attempt(app, &format!("second {user}"), Ipv6Addr::from(user.as_u128()).into()).await
+    throttle::attempt(app, &format!("second {user}"), Ipv6Addr::from(user.as_u128()).into()).await.map(drop)
 }
 
 /// The step that `code` belongs to, one before and one after the present included.

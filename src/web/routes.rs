@@ -121,6 +121,7 @@ pub fn map() -> Map {
         .at("/shares/{id}/revoke", |r| r.post(shares::revoke))
         .at("/s/{token}", |r| r.get(shares::visit))
         .at("/s/{token}/download", |r| r.post(shares::download))
+        .at("/s/{token}/archive.zip", |r| r.post(shares::archive))
         .at("/login/second", |r| r.post(two_factor::finish))
         .at("/account/two-factor", |r| r.get(two_factor::show).post(two_factor::begin))
         .at("/account/two-factor/confirm", |r| r.post(two_factor::confirm))

@@ -88,6 +88,7 @@ pub const TABLE: &[Known] = &[
     ),
     known("share.create", Group::Shares, "made a share link to {thing}"),
     known("share.download", Group::Reads, "downloaded {file} of {batch} by a share link"),
+    known("share.archive", Group::Reads, "took a ZIP of {batch} with {files} files by a share link"),
     trouble("share.refused", Group::Shares, "gave a wrong password for a share link to {thing}"),
     known("share.revoke", Group::Shares, "ended a share link to {thing}"),
     known("login.success", Group::SignIn, "signed in"),
