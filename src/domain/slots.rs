@@ -20,7 +20,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub enum Taker {
     User(Uuid),
     Link(Uuid),
-    /// As [`super::throttle::network_of`] has it.
+    /// What one home or office has: an IPv4 address, or an IPv6 /64.
     Network(IpAddr),
 }
 
