@@ -40,6 +40,9 @@ pub enum Error {
     /// Too many attempts; the caller may come back after the given time.
     #[error("Too many attempts. Try again in {} s.", .retry_after.as_secs().max(1))]
     Throttled { retry_after: Duration },
+    /// The caller has as much under way as one may have.
+    #[error("{message}")]
+    TooMany { code: &'static str, message: Cow<'static, str>, retry_after: Duration },
     /// Busy or shutting down; the caller may try again soon.
     #[error("{message}")]
     Unavailable { message: Cow<'static, str>, retry_after: Duration },
@@ -153,7 +156,7 @@ impl Error {
             Self::SecondFactorNeeded => "two_factor_needed",
             Self::Forbidden => "forbidden",
             Self::Csrf => "csrf",
-            Self::Conflict { code, .. } => code,
+            Self::Conflict { code, .. } | Self::TooMany { code, .. } => code,
             Self::Invalid(_) => "invalid",
             Self::BadRequest(_) => "bad_request",
             Self::Refused(refusal) => refusal.code(),

@@ -15,6 +15,7 @@ pub mod copy_figures;
 pub mod dump;
 pub mod embedded;
 pub mod facts;
+pub mod findings;
 mod functions;
 pub mod imports;
 pub mod job_list;

@@ -100,13 +100,15 @@ pub struct Locked {
     pub uploaded_at: DateTime<Utc>,
 }
 
-/// Up to `limit` files that are locked away, the latest first. Those of a batch in the trash are with it.
-pub fn locked(conn: &mut PgConnection, limit: i64) -> Result<Vec<Locked>> {
+/// Up to `limit` files that are locked away, the latest first, after a place in that order. Those of a batch in the
+/// trash are with it.
+pub fn locked(conn: &mut PgConnection, after: Option<Uuid>, limit: i64) -> Result<Vec<Locked>> {
     Ok(attachments::table
         .inner_join(batches::table)
         .inner_join(users::table.on(users::id.eq(attachments::uploaded_by)))
         .filter(attachments::state.eq("quarantined"))
         .filter(batches::trashed_at.is_null())
+        .filter(attachments::id.lt(after.unwrap_or(Uuid::max())))
         .order(attachments::id.desc())
         .limit(limit)
         .select((
@@ -134,6 +136,8 @@ pub fn verdicts(conn: &mut PgConnection, files: &[Uuid]) -> Result<Vec<(Uuid, Da
 /// A file that was refused: when, by whom, for which batch, and what the trail keeps of it.
 #[derive(Clone, Debug, Queryable)]
 pub struct Refused {
+    /// That of its event, by which they are ordered.
+    pub id: i64,
     pub at: DateTime<Utc>,
     pub actor: String,
     pub batch_id: Uuid,
@@ -141,13 +145,21 @@ pub struct Refused {
     pub details: Value,
 }
 
-/// The latest files that were refused because of malware.
-pub fn refused(conn: &mut PgConnection, limit: i64) -> Result<Vec<Refused>> {
+/// The latest files that were refused because of malware, before an event.
+pub fn refused(conn: &mut PgConnection, before: Option<i64>, limit: i64) -> Result<Vec<Refused>> {
     Ok(audit_events::table
         .inner_join(batches::table)
         .filter(audit_events::action.eq("attachment.infected"))
+        .filter(audit_events::id.lt(before.unwrap_or(i64::MAX)))
         .order(audit_events::id.desc())
         .limit(limit)
-        .select((audit_events::at, audit_events::actor, batches::id, batches::number, audit_events::details))
+        .select((
+            audit_events::id,
+            audit_events::at,
+            audit_events::actor,
+            batches::id,
+            batches::number,
+            audit_events::details,
+        ))
         .load(conn)?)
 }

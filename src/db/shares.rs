@@ -47,6 +47,9 @@ pub struct Known {
     pub maker_sites: Vec<Uuid>,
     pub site_id: Uuid,
     pub batch_number: String,
+    /// Files of the batch that are not in the trash, and their bytes.
+    pub batch_files: i64,
+    pub batch_bytes: i64,
     pub batch_trashed_at: Option<DateTime<Utc>>,
 }
 
@@ -69,6 +72,8 @@ pub fn find(conn: &mut PgConnection, token_hash: &[u8]) -> Result<Option<Known>>
             array(sites),
             batches::site_id,
             batches::number,
+            batches::files_count,
+            batches::bytes_total,
             batches::trashed_at,
         ))
         .first(conn)

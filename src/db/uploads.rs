@@ -52,6 +52,15 @@ pub fn find(conn: &mut PgConnection, id: Uuid) -> Result<Option<UploadRow>> {
     Ok(uploads::table.find(id).select(UploadRow::as_select()).first(conn).optional()?)
 }
 
+/// How many uploads of a person can still go on, as far as `limit`.
+pub fn open_of(conn: &mut PgConnection, user: Uuid, now: DateTime<Utc>, limit: i64) -> Result<usize> {
+    let open = uploads::table
+        .filter(uploads::user_id.eq(user))
+        .filter(uploads::state.eq("open"))
+        .filter(uploads::expires_at.gt(now));
+    Ok(open.limit(limit).select(uploads::id).load::<Uuid>(conn)?.len())
+}
+
 /// Takes the lease of an open upload that has exactly `received` bytes; `false` when somebody else has it.
 pub fn take(
     conn: &mut PgConnection,

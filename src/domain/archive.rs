@@ -20,6 +20,7 @@ use super::{
     batches::{cut_to_page, not_in_trash, visible},
     csv::{cell, one_line},
     files,
+    slots::{Slot, Taker},
 };
 use crate::{
     app::App,
@@ -47,6 +48,15 @@ pub struct Archive {
     pub files: Vec<Entry>,
     /// Small files that are made here: their names and contents, after all others.
     pub texts: Vec<(&'static str, String)>,
+    /// The place it takes among those on their way; none where it is only looked at.
+    pub slot: Option<Slot>,
+}
+
+impl Archive {
+    /// Bytes of its files.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
 }
 
 /// A file of the batch in the archive.
@@ -70,7 +80,7 @@ pub enum Purpose {
 ///
 /// # Errors
 /// [`Error::NotFound`] when none of the chosen files is in the batch, [`Error::Invalid`] when none is named,
-/// [`Error::Conflict`] when the batch is in the trash.
+/// [`Error::Conflict`] when the batch is in the trash, [`Error::TooMany`] when the actor has too many on their way.
 pub async fn open(
     app: &App,
     actor: &Actor,
@@ -90,7 +100,29 @@ pub async fn open(
             Ok((batch.number, batch.site_id))
         })
         .await?;
+    let takers: Vec<Taker> = actor.id().map(Taker::User).into_iter().collect();
+    let slot = (purpose == Purpose::Take).then(|| app.slots.archives.take(&takers)).transpose()?;
     let is_chosen = chosen.is_some();
+    let contents = contents(app, batch, chosen).await?;
+    if is_chosen && contents.is_empty() {
+        return Err(Error::NotFound);
+    }
+    let (archive, parts) = contents.finish(&number, app.clock.now());
+    if purpose == Purpose::Take {
+        let details = json!({ "files": archive.files.len(), "bytes": archive.bytes(), "chosen": is_chosen });
+        let (actor, at) = (actor.clone(), archive.made_at);
+        app.db
+            .transaction(move |conn| {
+                ledger::record(conn, at, Op::Download, site, &parts)?;
+                audit::record(conn, at, &actor, "batch.archive", Subject::Batch(batch), details)
+            })
+            .await?;
+    }
+    Ok(Archive { slot, ..archive })
+}
+
+/// Reads what is known of the files of a batch, or of the chosen ones. Whoever calls has decided that they may go out.
+pub(super) async fn contents(app: &App, batch: Uuid, chosen: Option<Vec<Uuid>>) -> Result<Contents> {
     let order = Order { by: By::Name, reversed: false };
     let mut filter = Filter { ids: chosen, order, ..Filter::default() };
     let mut contents = Contents::new();
@@ -108,27 +140,11 @@ pub async fn open(
         let Some(place) = next else { break };
         filter.after = Some(place);
     }
-    if is_chosen && contents.is_empty() {
-        return Err(Error::NotFound);
-    }
-    let parts = std::mem::take(&mut contents.parts);
-    let archive = contents.finish(&number, app.clock.now());
-    if purpose == Purpose::Take {
-        let bytes: u64 = archive.files.iter().map(|file| file.size).sum();
-        let details = json!({ "files": archive.files.len(), "bytes": bytes, "chosen": is_chosen });
-        let (actor, at) = (actor.clone(), archive.made_at);
-        app.db
-            .transaction(move |conn| {
-                ledger::record(conn, at, Op::Download, site, &parts)?;
-                audit::record(conn, at, &actor, "batch.archive", Subject::Batch(batch), details)
-            })
-            .await?;
-    }
-    Ok(archive)
+    Ok(contents)
 }
 
 /// An archive while its rows are read.
-struct Contents {
+pub(super) struct Contents {
     names: Names,
     /// For the ledger.
     parts: Vec<Part>,
@@ -177,7 +193,8 @@ impl Contents {
         self.files.push(Entry { id: row.id, name, size: row.size_bytes as u64, modified: row.uploaded_at });
     }
 
-    fn finish(self, number: &str, made_at: DateTime<Utc>) -> Archive {
+    /// The archive, and its files for the ledger.
+    pub(super) fn finish(self, number: &str, made_at: DateTime<Utc>) -> (Archive, Vec<Part>) {
         let mut texts = Vec::new();
         if !self.left_out.is_empty() {
             let heading = "These files of the batch cannot be handed out now. Tell an admin.\r\n\r\n";
@@ -185,7 +202,7 @@ impl Contents {
         }
         texts.push((MANIFEST, self.manifest));
         let filename = Names::default().give(&format!("{number}.zip"));
-        Archive { filename, made_at, files: self.files, texts }
+        (Archive { filename, made_at, files: self.files, texts, slot: None }, self.parts)
     }
 }
 

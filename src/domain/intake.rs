@@ -21,7 +21,7 @@ use super::{
     placed::Placed,
     previews,
     scan::{self, Origin},
-    slots::Slot,
+    slots::{Slot, Taker},
 };
 use crate::{
     app::App,
@@ -63,7 +63,7 @@ impl Intake {
                 takes_files(&batch)
             })
             .await?;
-        let slot = app.slots.take(actor.account()?)?;
+        let slot = app.slots.uploads.take(&[Taker::User(actor.account()?)])?;
         Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, _slot: slot })
     }
 

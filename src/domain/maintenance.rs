@@ -186,7 +186,7 @@ pub async fn measure(app: &App) -> Result<()> {
     let (used, open) = app.db.pool_state();
     metrics.set("connections", "used", used.into());
     metrics.set("connections", "open", open.into());
-    metrics.set("uploads", "under_way", app.slots.taken() as i64);
+    metrics.set("uploads", "under_way", app.slots.uploads.taken() as i64);
     metrics.set("store", "writable", i64::from(app.store.trouble().is_none()));
     let backlog = app.db.run(db::copy_figures::backlog).await?;
     metrics.set("copies", "backlog", backlog.pending + backlog.failed);
@@ -199,25 +199,4 @@ pub async fn measure(app: &App) -> Result<()> {
     metrics.set("disk_bytes", "free", i64::try_from(free).unwrap_or(i64::MAX));
     metrics.set("disk_bytes", "total", i64::try_from(total).unwrap_or(i64::MAX));
     Ok(())
-}
-
-/// Whether this instance can serve, for the readiness check: what is degraded meanwhile, or what cannot serve.
-pub async fn ready(app: &App) -> Result<Vec<&'static str>, &'static str> {
-    app.db.run(db::users::any_admin).await.map_err(|_| "database")?;
-    check(app).await.map_err(|error| {
-        tracing::error!(error = ?error, "the store is not ready");
-        "storage"
-    })?;
-    // Without its scanner an instance takes no files, but everything else works.
-    let mut degraded = Vec::new();
-    if let Some(scanner) = &app.scanner
-        && let Err(error) = scanner.ping().await
-    {
-        tracing::warn!(%error, "the scanner is not ready");
-        degraded.push("scanner");
-    }
-    if app.cloud.as_ref().is_some_and(|cloud| cloud.trouble().is_some()) {
-        degraded.push("cloud");
-    }
-    Ok(degraded)
 }

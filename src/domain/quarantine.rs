@@ -13,6 +13,7 @@ use super::{
     access::{Action, Actor, Resource, authorize},
     attachments, audit,
     audit::Subject,
+    batches::cut_to_page,
     previews,
 };
 use crate::{
@@ -28,8 +29,8 @@ pub use crate::db::quarantine::{Refused, Scope};
 const STEP: i64 = 100;
 /// Files at the scanner at once; uploads need its other places.
 const AT_ONCE: usize = 4;
-/// Lines of each list on the admin's page.
-const SHOWN: i64 = 200;
+/// Lines of each list on one of the admin's pages.
+pub const PAGE: usize = 50;
 
 /// What another look at many files found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -191,6 +192,9 @@ pub struct Overview {
     pub locked: Vec<Held>,
     /// Uploads that were refused because of malware, the latest first.
     pub refused: Vec<Refused>,
+    /// Where the next pages start, if there are any.
+    pub more_locked: Option<Uuid>,
+    pub more_refused: Option<i64>,
     /// Whether there is a scanner at all.
     pub has_scanner: bool,
 }
@@ -202,12 +206,21 @@ pub struct Held {
     pub found: String,
 }
 
-pub async fn overview(app: &App, actor: &Actor) -> Result<Overview> {
+/// [`PAGE`] files that are locked away and as many refused uploads, after a place in each list.
+pub async fn overview(
+    app: &App,
+    actor: &Actor,
+    locked_after: Option<Uuid>,
+    refused_before: Option<i64>,
+) -> Result<Overview> {
     authorize(actor, Action::Administer, Resource::System)?;
     let has_scanner = app.scanner.is_some();
     app.db
         .run(move |conn| {
-            let files = db::quarantine::locked(conn, SHOWN)?;
+            let mut files = db::quarantine::locked(conn, locked_after, PAGE as i64 + 1)?;
+            let more_locked = cut_to_page(&mut files, PAGE, |file| file.id);
+            let mut refused = db::quarantine::refused(conn, refused_before, PAGE as i64 + 1)?;
+            let more_refused = cut_to_page(&mut refused, PAGE, |refused| refused.id);
             let ids: Vec<Uuid> = files.iter().map(|file| file.id).collect();
             let mut verdicts = HashMap::new();
             for (id, at, details) in db::quarantine::verdicts(conn, &ids)? {
@@ -223,7 +236,7 @@ pub async fn overview(app: &App, actor: &Actor) -> Result<Overview> {
                 }
             };
             let locked = files.into_iter().map(held).collect();
-            Ok(Overview { locked, refused: db::quarantine::refused(conn, SHOWN)?, has_scanner })
+            Ok(Overview { locked, refused, more_locked, more_refused, has_scanner })
         })
         .await
 }

@@ -1,29 +1,23 @@
-//! Share links: a way in for somebody without an account, to one file or one batch. A link opens only what its
-//! maker could still hand out at that moment, and ends for good with the maker's rights (`lost_shares`).
-
-use std::{net::IpAddr, sync::Arc};
+//! Share links: a way in for somebody without an account, to one file or one batch; made, listed and ended here. They
+//! end for good with their maker's rights ([`super::lost_shares`]). What a link opens is the business of
+//! [`super::visits`].
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::PgConnection;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    access::{Action, Actor, Resource, Role, authorize},
-    attachments::{self, Opened},
+    access::{Action, Actor, Resource, authorize},
+    attachments,
     audit::{self, Subject},
-    batches, lost_shares, throttle,
+    batches, lost_shares,
 };
 use crate::{
     app::App,
-    db::{
-        self,
-        attachments::Found,
-        batch_files::Filter,
-        shares::{Known, NewShare},
-    },
+    db::{self, shares::NewShare},
     error::{Error, FieldError, Result},
 };
 
@@ -33,9 +27,7 @@ pub const HOURS_MAX: i64 = 24 * 365;
 const DOWNLOADS_MAX: i32 = 10_000;
 /// A link is no account: what opens it travels beside it, and guessing is slowed down.
 const PASSWORD_MIN_CHARS: usize = 8;
-const PASSWORD_MAX_BYTES: usize = 1024;
-/// Files that the page of a batch's link lists.
-const FILES_SHOWN: i64 = 500;
+pub(super) const PASSWORD_MAX_BYTES: usize = 1024;
 
 /// What a link leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,17 +59,6 @@ pub struct Listed {
     /// `None`: the whole batch.
     pub filename: Option<String>,
     pub shares: Vec<(ShareRow, String)>,
-}
-
-/// What a visitor sees of a link.
-pub struct Shown {
-    pub sender: String,
-    pub batch_number: String,
-    pub is_batch: bool,
-    pub files: Vec<Found>,
-    pub expires_at: DateTime<Utc>,
-    pub downloads_left: Option<i32>,
-    pub needs_password: bool,
 }
 
 /// A batch or file that can be shared.
@@ -254,143 +235,6 @@ pub async fn revoke(app: &App, actor: &Actor, id: Uuid) -> Result<Target> {
         .await
 }
 
-/// What a link's page shows. Looking costs nothing, so that programs which follow links do no harm.
-///
-/// # Errors
-/// [`Error::NotFound`] for a link that never was and for one that is over, for whatever reason.
-pub async fn show(app: &App, token: &str) -> Result<Shown> {
-    let (hash, now) = (hash(token), app.clock.now());
-    app.db
-        .run(move |conn| {
-            let known = living(conn, &hash, now)?;
-            let share = known.share;
-            let needs_password = share.password_hash.is_some();
-            let files = match share.attachment_id {
-                Some(id) => db::attachments::find(conn, id)?.into_iter().collect(),
-                // Whoever has no password yet is not told what there is.
-                None if needs_password => Vec::new(),
-                None => db::batch_files::page(conn, share.batch_id, &Filter::default(), FILES_SHOWN)?,
-            };
-            Ok(Shown {
-                sender: known.maker,
-                batch_number: known.batch_number,
-                is_batch: share.attachment_id.is_none(),
-                files: if needs_password { Vec::new() } else { files },
-                expires_at: share.expires_at,
-                downloads_left: share.max_downloads.map(|max| max - share.downloads),
-                needs_password,
-            })
-        })
-        .await
-}
-
-/// Whether `password` opens the link; its files for the page that then follows.
-///
-/// # Errors
-/// As [`show`]; [`Error::Unauthenticated`] for a wrong password, [`Error::Throttled`] after too many.
-pub async fn unlock(
-    app: &App,
-    token: &str,
-    password: SecretString,
-    address: Option<IpAddr>,
-) -> Result<Vec<Found>> {
-    let (hash, now) = (hash(token), app.clock.now());
-    let known = find_unlocked(app, &hash, password, address).await?;
-    let share = known.share;
-    app.db
-        .run(move |conn| match share.attachment_id {
-            Some(id) => Ok(db::attachments::find(conn, id)?.into_iter().collect()),
-            None => {
-                living(conn, &hash, now)?;
-                db::batch_files::page(conn, share.batch_id, &Filter::default(), FILES_SHOWN)
-            }
-        })
-        .await
-}
-
-async fn find_unlocked(
-    app: &App,
-    hash: &[u8],
-    password: SecretString,
-    address: Option<IpAddr>,
-) -> Result<Known> {
-    let (hash, now) = (hash.to_vec(), app.clock.now());
-    let known = app.db.run(move |conn| living(conn, &hash, now)).await?;
-    let Some(password_hash) = known.share.password_hash.clone() else { return Ok(known) };
-    if let Some(address) = address {
-        throttle::attempt(app, &format!("share {}", known.share.id), address).await?;
-    }
-    let fits = password.expose_secret().len() <= PASSWORD_MAX_BYTES;
-    if fits && app.passwords.verify(password, Some(password_hash)).await? {
-        return Ok(known);
-    }
-    let subject = subject(known.share.batch_id, known.share.attachment_id);
-    let details = json!({ "share": known.share.id });
-    app.db
-        .run(move |conn| {
-            audit::record(conn, now, &Actor::visitor(address), "share.refused", subject, details)
-        })
-        .await?;
-    Err(Error::Unauthenticated)
-}
-
-/// Opens a file of the link and counts the download.
-///
-/// # Errors
-/// As [`unlock`]; [`Error::NotFound`] when the link is used up; as [`attachments::open`] for the bytes.
-pub async fn download(
-    app: &Arc<App>,
-    token: &str,
-    password: SecretString,
-    file: Option<Uuid>,
-    address: Option<IpAddr>,
-) -> Result<Opened> {
-    let hash = hash(token);
-    let known = find_unlocked(app, &hash, password, address).await?;
-    let (id, batch_id) = (known.share.id, known.share.batch_id);
-    let wanted = match (known.share.attachment_id, file) {
-        (Some(own), _) => own,
-        (None, Some(chosen)) => chosen,
-        (None, None) => return Err(Error::invalid("file", "Choose a file.")),
-    };
-    // Opened first: a file that cannot be read costs no download.
-    let opened = attachments::open_in_batch(app, batch_id, wanted).await?;
-    let now = app.clock.now();
-    let details = json!({ "share": id, "filename": opened.row.original_name });
-    app.db
-        .transaction(move |conn| {
-            // Once more, in the moment that counts.
-            living(conn, &hash, now)?;
-            if !db::shares::count_download(conn, id, now)? {
-                return Err(Error::NotFound);
-            }
-            let subject = Subject::Attachment { id: wanted, batch: batch_id };
-            audit::record(conn, now, &Actor::visitor(address), "share.download", subject, details)
-        })
-        .await?;
-    Ok(opened)
-}
-
-/// The link behind a token's hash, if it still opens something.
-fn living(conn: &mut PgConnection, hash: &[u8], now: DateTime<Utc>) -> Result<Known> {
-    let known = db::shares::find(conn, hash)?.ok_or(Error::NotFound)?;
-    let share = &known.share;
-    let is_used_up = share.max_downloads.is_some_and(|max| share.downloads >= max);
-    let is_over = share.revoked_at.is_some() || share.expires_at <= now || is_used_up;
-    let role: Role = known.maker_role.parse()?;
-    let maker = Actor::user(share.created_by, known.maker.clone(), role, known.maker_sites.clone(), None);
-    let may_share =
-        known.maker_disabled_at.is_none() && maker.may(Action::Share, Resource::Site(known.site_id));
-    if is_over || !may_share || known.batch_trashed_at.is_some() {
-        return Err(Error::NotFound);
-    }
-    if let Some(id) = share.attachment_id {
-        let found = db::attachments::find(conn, id)?;
-        attachments::living(&maker, Action::Share, found)?;
-    }
-    Ok(known)
-}
-
-fn hash(token: &str) -> Vec<u8> {
+pub(super) fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token).to_vec()
 }

@@ -18,7 +18,7 @@ use nix::{
 use super::{
     FILE_MAX, Reason,
     frame::{self, Head},
-    pdf, picture,
+    jail, pdf, picture,
 };
 
 /// Address space, in bytes: 100 megapixels decoded and a preview beside them.
@@ -44,9 +44,9 @@ impl From<io::Error> for Stop {
 
 /// `stillage render TYPE`: the file on standard input, frames on standard output.
 pub fn main(media_type: &str) -> ExitCode {
-    let Ok(mut out) = confine() else { return ExitCode::from(2) };
     // Nobody reads it, and a backtrace would want to open files.
     panic::set_hook(Box::new(|_| {}));
+    let Ok(mut out) = confine() else { return ExitCode::from(2) };
     let worked = panic::catch_unwind(AssertUnwindSafe(|| work(media_type, &mut out)));
     let last = match worked {
         Ok(Ok(())) => Head::Done,
@@ -74,10 +74,15 @@ fn work(media_type: &str, out: &mut impl Write) -> Result<(), Stop> {
 }
 
 /// Gives everything up that the work does not need, for good: memory and time beyond a bound, any file, socket or
-/// process to come, and a higher priority. Returns the one way out.
+/// process there is or to come, and a higher priority. Returns the one way out.
 fn confine() -> io::Result<File> {
     // A parent that dies takes the child with it.
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // Whatever was open in the server, or in what started it, and was not meant for this process.
+    // SAFETY: nothing here has opened a descriptor yet.
+    unsafe {
+        nix::libc::syscall(nix::libc::SYS_close_range, 3u32, u32::MAX, 0u32);
+    }
     // When memory is short, the kernel is to end this process and not the server. In some containers it cannot be
     // written; the bound on memory holds there too.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
@@ -101,5 +106,7 @@ fn confine() -> io::Result<File> {
     }
     // The first ends it with a signal of its own name, the second without asking.
     setrlimit(Resource::RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 2)?;
+    // Root is above some limits, and above none of this.
+    jail::close()?;
     Ok(out)
 }

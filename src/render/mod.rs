@@ -2,7 +2,7 @@
 //! that reads the file from its standard input and can write nothing but frames to its standard output.
 //!
 //! ```text
-//!   job ──▶ Renderer::start ──▶ `stillage render TYPE`     limits first, then work
+//!   job ──▶ Renderer::start ──▶ `stillage render TYPE`     limits and a filter first, then work
 //!                │   stdin: the file, opened for reading
 //!                ◀── stdout: frames (frame.rs), bounded in number and size
 //! ```
@@ -13,6 +13,7 @@
 
 pub mod child;
 mod frame;
+mod jail;
 mod nesting;
 pub mod parent;
 pub mod pdf;

@@ -88,7 +88,7 @@ pub fn status_of(error: &Error) -> StatusCode {
             UploadTrouble::TooMuch => StatusCode::PAYLOAD_TOO_LARGE,
             UploadTrouble::Over => StatusCode::GONE,
         },
-        Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Throttled { .. } | Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Unavailable { .. } | Error::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -134,6 +134,7 @@ impl Words {
             Error::Refused(_) => "The file was not stored",
             Error::Upload(_) => "The upload cannot go on like this",
             Error::Throttled { .. } => "Too many attempts",
+            Error::TooMany { .. } => "Too much at once",
             Error::Unavailable { .. } => "Busy for a moment",
             Error::Maintenance => "Read-only for a while",
         };
@@ -213,9 +214,11 @@ pub async fn render(
     }
     let words = ours.map_or_else(|| Words::of_status(status), |error| Words::of(&error.0));
     let retry_after = match ours {
-        Some(WebError(Error::Throttled { retry_after } | Error::Unavailable { retry_after, .. })) => {
-            Some(retry_after.as_secs().max(1))
-        }
+        Some(WebError(
+            Error::Throttled { retry_after }
+            | Error::TooMany { retry_after, .. }
+            | Error::Unavailable { retry_after, .. },
+        )) => Some(retry_after.as_secs().max(1)),
         Some(WebError(Error::Maintenance)) => Some(60),
         _ => None,
     };

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{Seek, Write},
+    os::unix::fs::MetadataExt,
 };
 
 use image::{GrayImage, ImageFormat};
@@ -185,6 +186,41 @@ async fn files_that_mean_harm_end_the_child_and_nothing_else() {
     ] {
         drawn(&bytes, media_type).await;
     }
+}
+
+/// The process whose standard input is this file.
+fn reader_of(file: &File) -> std::path::PathBuf {
+    let is_it = |process: &std::path::PathBuf| {
+        let command = std::fs::read(process.join("cmdline")).unwrap_or_default();
+        let input = std::fs::metadata(process.join("fd/0")).map(|input| (input.dev(), input.ino()));
+        let own = file.metadata().unwrap();
+        command.starts_with(b"stillage\0render") && input.ok() == Some((own.dev(), own.ino()))
+    };
+    let all = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    all.into_iter().find(is_it).expect("a child that reads the file")
+}
+
+/// It stands still while nobody reads what it writes, so that it can be looked at.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[tokio::test]
+async fn a_child_has_given_up_what_it_does_not_need() {
+    let renderer = Renderer::new(env!("CARGO_BIN_EXE_stillage").into());
+    let input = file(&samples::pdf_of_pages(20));
+    let mut rendering = renderer.start(input.try_clone().unwrap(), "application/pdf").unwrap();
+    assert!(matches!(rendering.next().await.unwrap(), Some(Piece::Pages(20))));
+    let process = reader_of(&input);
+    let status = std::fs::read_to_string(process.join("status")).unwrap();
+    for line in ["Seccomp:\t2", "NoNewPrivs:\t1", "Threads:\t1"] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    assert_eq!(std::fs::read(process.join("environ")).unwrap(), b"");
+    let limits = std::fs::read_to_string(process.join("limits")).unwrap();
+    for limit in ["Max file size", "Max core file size", "Max processes"] {
+        let line = limits.lines().find(|line| line.starts_with(limit)).unwrap();
+        assert_eq!(line.split_whitespace().filter(|word| *word == "0").count(), 2, "{line}");
+    }
+    // Standard input, output and errors, and the one way out.
+    assert_eq!(std::fs::read_dir(process.join("fd")).unwrap().count(), 4);
 }
 
 #[tokio::test]

@@ -37,11 +37,13 @@ pub async fn file(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Res
                 return Err(stays.into());
             }
             confirmed(is_confirmed)?;
-            let subject = Subject::Attachment { id, batch: file.batch_id };
-            let details = json!({ "filename": file.original_name });
-            audit::record(conn, now, &actor, "attachment.purge_now", subject, details)?;
             let job = Job::PurgeFile { attachment: id, trashed_at };
-            job.enqueue(conn, &clock, Some(&key(id, trashed_at)))?;
+            // Ordered before, it is no second act.
+            if job.enqueue(conn, &clock, Some(&key(id, trashed_at)))? {
+                let subject = Subject::Attachment { id, batch: file.batch_id };
+                let details = json!({ "filename": file.original_name });
+                audit::record(conn, now, &actor, "attachment.purge_now", subject, details)?;
+            }
             Ok(file.original_name)
         })
         .await
@@ -64,10 +66,11 @@ pub async fn batch(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Re
                 return Err(stays.into());
             }
             confirmed(is_confirmed)?;
-            let details = json!({ "number": batch.number, "files": batch.files_count });
-            audit::record(conn, now, &actor, "batch.purge_now", Subject::Batch(id), details)?;
             let job = Job::PurgeBatch { batch: id, trashed_at };
-            job.enqueue(conn, &clock, Some(&key(id, trashed_at)))?;
+            if job.enqueue(conn, &clock, Some(&key(id, trashed_at)))? {
+                let details = json!({ "number": batch.number, "files": batch.files_count });
+                audit::record(conn, now, &actor, "batch.purge_now", Subject::Batch(id), details)?;
+            }
             Ok(batch.number)
         })
         .await

@@ -22,7 +22,7 @@ use crate::{
         content,
         inflow::Inflow,
         intake::{self, Arrival},
-        slots::Slot,
+        slots::{Slot, Taker},
     },
     error::{Error, Refusal, Result, UploadTrouble},
     storage::{Resumed, Staging, key},
@@ -117,7 +117,7 @@ impl Append {
         claim: Claim,
         checksum: Option<Checksum>,
     ) -> Result<Self> {
-        let slot = app.slots.take(actor.account()?)?;
+        let slot = app.slots.uploads.take(&[Taker::User(actor.account()?)])?;
         let kind = intake::kind_of(app, &row.filename)?;
         // The limit may have been lowered since the upload was begun.
         intake::check_size(app, row.length as u64)?;

@@ -8,7 +8,7 @@
 mod append;
 mod checksum;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::PgConnection;
@@ -33,6 +33,11 @@ const LIFE: TimeDelta = TimeDelta::hours(24);
 /// One that is over is remembered for this long, for clients that lost the answer.
 const MEMORY: TimeDelta = TimeDelta::days(7);
 
+/// Unfinished uploads of one person. Each may keep a staged file for as long as it lives.
+const OPEN_MAX: usize = 200;
+/// When somebody may come back who has as many.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
 /// What a client wants to send.
 pub struct Offer {
     pub batch_id: Uuid,
@@ -53,7 +58,8 @@ pub struct Seen {
 /// Begins an upload; nothing is written to the store before its first byte.
 ///
 /// # Errors
-/// As for any upload to the batch, and every refusal that can be told before a byte is there.
+/// As for any upload to the batch, and every refusal that can be told before a byte is there; [`Error::TooMany`] when
+/// the actor has too many that are not finished. Requests at the same moment may get a few past that.
 pub async fn create(app: &Arc<App>, actor: &Actor, offer: Offer) -> Result<Seen> {
     let now = app.clock.now();
     let store = Arc::clone(&app.store);
@@ -75,6 +81,17 @@ pub async fn create(app: &Arc<App>, actor: &Actor, offer: Offer) -> Result<Seen>
             }
             // A store that takes nothing says so before the bytes come.
             store?;
+            if db::uploads::open_of(conn, user_id, now, OPEN_MAX as i64)? >= OPEN_MAX {
+                let message = format!(
+                    "You have {OPEN_MAX} unfinished uploads. Finish or cancel some of them; what nobody goes on with \
+                     ends by itself after a day."
+                );
+                return Err(Error::TooMany {
+                    code: "too_many_uploads",
+                    message: message.into(),
+                    retry_after: RETRY_AFTER,
+                });
+            }
             let row = UploadRow {
                 id: Uuid::new_v4(),
                 batch_id: offer.batch_id,

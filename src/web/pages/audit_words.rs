@@ -158,7 +158,7 @@ fn changes(event: &WholeEvent) -> Vec<Change> {
 fn icon(known: Option<&Known>, action: &str) -> &'static str {
     match action {
         "attachment.upload" => "upload",
-        "attachment.download" | "share.download" | "batch.archive" => "download",
+        "attachment.download" | "share.download" | "share.archive" | "batch.archive" => "download",
         "attachment.trash" | "batch.trash" => "trash",
         "attachment.restore" | "batch.restore" => "undo",
         "attachment.edit" | "batch.edit" => "pencil",

@@ -98,6 +98,7 @@ fn bare_frame(req: &HttpRequest, title: impl Into<String>) -> Frame {
         trash_count: None,
         banner: None,
         sites_shown: false,
+        findings: None,
     }
 }
 
@@ -197,6 +198,7 @@ fn act(action: &str) -> Option<Act> {
         "batch.archive" => Act::ArchiveTaken,
         "share.create" => Act::Shared,
         "share.download" => Act::ShareUsed,
+        "share.archive" => Act::ShareArchive,
         "share.refused" => Act::ShareRefused,
         "share.revoke" => Act::ShareEnded,
         "attachment.infected" => Act::FileInfected,

@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{
     domain::{
-        attachments::{Found, Opened},
-        shares::{self, Made, Shown, Target, Wanted},
+        shares::{self, Made, Target, Wanted},
         tally::Way,
+        visits::{self, Files, Proof, Shown},
     },
     error::{Error, FieldError, Result},
     web::{
@@ -29,7 +29,7 @@ use crate::{
         error::{WebResult, wants_json},
         extract::{self, CurrentUser, Fields, Parts, Posted, PublicForm},
         flash::Flash,
-        transfer::download,
+        transfer::{archive, download, held},
     },
 };
 
@@ -143,42 +143,62 @@ async fn page(
 
 /// `GET /s/{token}`
 pub async fn visit(req: HttpRequest, app: Parts, path: web::Path<String>) -> WebResult {
-    let shown = shares::show(&app, &path).await?;
-    visit_page(&req, StatusCode::OK, &path, shown, None, String::new())
+    let shown = visits::show(&app, &path).await?;
+    visit_page(&req, StatusCode::OK, &path, shown, None, None)
 }
 
 /// `POST /s/{token}/download`
 pub async fn download(req: HttpRequest, app: Parts, form: PublicForm, path: web::Path<String>) -> WebResult {
-    let shown = shares::show(&app, &path).await?;
-    let password = form.fields.text("password").to_owned();
+    let shown = visits::show(&app, &path).await?;
+    let proof = proof(&form.fields);
     let address = client::address(&req, &app.config.trusted_proxies);
     let chosen = chosen(&form.fields)?;
-    let got = if shown.is_batch && chosen.is_none() {
+    if shown.is_batch && chosen.is_none() {
         // The password first; the list of files follows.
-        shares::unlock(&app, &path, password.clone().into(), address).await.map(Got::Files)
-    } else {
-        let password = password.clone().into();
-        shares::download(&app, &path, password, chosen, address)
-            .await
-            .map(|opened| Got::Bytes(Box::new(opened)))
-    };
-    match got {
-        Ok(Got::Bytes(opened)) => Ok(download::answer(&app, &req, *opened, Way::Taken)),
-        Ok(Got::Files(files)) => {
-            let shown = Shown { files, needs_password: false, ..shown };
-            visit_page(&req, StatusCode::OK, &path, shown, None, password)
-        }
-        Err(Error::Unauthenticated) if !wants_json(&req) => {
-            let message = "The password is wrong. Ask who sent you the link.".to_owned();
-            visit_page(&req, StatusCode::UNAUTHORIZED, &path, shown, Some(message), String::new())
-        }
-        Err(other) => Err(other.into()),
+        return match visits::unlock(&app, &path, proof, address).await {
+            Ok((files, ticket)) => {
+                let shown = Shown { files, needs_password: false, ..shown };
+                visit_page(&req, StatusCode::OK, &path, shown, None, ticket)
+            }
+            Err(error) => refuse(&req, &form.fields, &path, shown, error),
+        };
+    }
+    match visits::download(&app, &path, proof, chosen, address).await {
+        Ok((opened, slot)) => Ok(held::holding(download::answer(&app, &req, opened, Way::Taken), slot)),
+        Err(error) => refuse(&req, &form.fields, &path, shown, error),
     }
 }
 
-enum Got {
-    Bytes(Box<Opened>),
-    Files(Vec<Found>),
+/// `POST /s/{token}/archive.zip`
+pub async fn archive(req: HttpRequest, app: Parts, form: PublicForm, path: web::Path<String>) -> WebResult {
+    let shown = visits::show(&app, &path).await?;
+    let address = client::address(&req, &app.config.trusted_proxies);
+    match visits::archive(&app, &path, proof(&form.fields), address).await {
+        Ok(archive) => Ok(archive::answer(&app, archive)),
+        Err(error) => refuse(&req, &form.fields, &path, shown, error),
+    }
+}
+
+/// The ticket of a page that the password opened, or the password itself.
+fn proof(fields: &Fields) -> Proof {
+    match fields.text("ticket") {
+        "" => Proof::Password(fields.text("password").to_owned().into()),
+        ticket => Proof::Ticket(ticket.to_owned()),
+    }
+}
+
+/// Who has no right password is asked for it once more.
+fn refuse(req: &HttpRequest, fields: &Fields, token: &str, shown: Shown, error: Error) -> WebResult {
+    match error {
+        Error::Unauthenticated if !wants_json(req) => {
+            let message = match fields.text("ticket") {
+                "" => "The password is wrong. Ask who sent you the link.",
+                _ => "You gave the password a while ago. Type it once more.",
+            };
+            visit_page(req, StatusCode::UNAUTHORIZED, token, shown, Some(message.to_owned()), None)
+        }
+        other => Err(other.into()),
+    }
 }
 
 fn chosen(fields: &Fields) -> Result<Option<Uuid>> {
@@ -194,12 +214,11 @@ fn visit_page(
     token: &str,
     shown: Shown,
     message: Option<String>,
-    password: String,
+    ticket: Option<String>,
 ) -> WebResult {
     let title = format!("From {}", shown.sender);
-    // A batch is shown without what cannot be had: missing, damaged or locked away.
-    let can_be_had = |found: &Found| !shown.is_batch || found.row.state == "available";
-    let files = shown.files.into_iter().filter(can_be_had).map(|found| VisitFile {
+    let Files { listed, count, bytes } = shown.files;
+    let files = listed.into_iter().map(|found| VisitFile {
         id: found.row.id,
         filename: found.row.original_name,
         bytes: found.row.size_bytes,
@@ -207,6 +226,9 @@ fn visit_page(
     let page = VisitPage {
         frame: frame_of_stranger(req, title),
         action_url: format!("/s/{token}/download"),
+        archive_url: format!("/s/{token}/archive.zip"),
+        count,
+        bytes,
         sender: shown.sender,
         batch_number: shown.batch_number,
         is_batch: shown.is_batch,
@@ -214,7 +236,7 @@ fn visit_page(
         expires_at: shown.expires_at,
         downloads_left: shown.downloads_left.map(i64::from),
         needs_password: shown.needs_password,
-        password,
+        ticket: ticket.unwrap_or_default(),
         password_error: message,
     };
     let mut answer = render_as(status, &page)?;

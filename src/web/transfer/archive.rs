@@ -10,7 +10,7 @@ use futures_util::stream;
 
 use super::{
     body::CHUNK,
-    disposition,
+    disposition, held,
     zip::{self, Open, Zip},
 };
 use crate::{
@@ -38,14 +38,20 @@ pub async fn of_chosen(app: Parts, form: Posted, path: web::Path<String>) -> Web
     Ok(answer(&app, archive))
 }
 
-fn answer(app: &Parts, archive: Archive) -> HttpResponse {
+/// The archive on its way; its place is given back when the last byte is sent, or the client is gone.
+pub(in crate::web) fn answer(app: &Parts, mut archive: Archive) -> HttpResponse {
+    let slot = archive.slot.take();
     let files = archive.files.iter().map(|file| (file.name.as_str(), file.size));
     let texts = archive.texts.iter().map(|(name, text)| (*name, text.len() as u64));
     let length = zip::length(files.chain(texts));
-    HttpResponse::Ok()
+    let answer = HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/zip"))
         .insert_header((header::CONTENT_DISPOSITION, disposition::value("attachment", &archive.filename)))
-        .body(SizedStream::new(length, body(Arc::clone(app), archive)))
+        .body(SizedStream::new(length, body(Arc::clone(app), archive)));
+    match slot {
+        Some(slot) => held::holding(answer, slot),
+        None => answer,
+    }
 }
 
 /// The bytes of an archive. An error ends it short of its length, which breaks the connection.

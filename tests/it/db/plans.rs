@@ -1,6 +1,8 @@
 //! No page reads more rows than it shows, however many there are. PostgreSQL's own counters tell: they cover
 //! whatever plan it chose, for the statements as they are run.
 
+mod quarantine;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types,

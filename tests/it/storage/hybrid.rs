@@ -179,6 +179,7 @@ async fn what_is_given_up_is_shown_and_can_be_taken_up_again() {
 
     s3.set(Mood::Well);
     assert_eq!(storage::test_connection(&app.app, &Actor::console()).await.unwrap(), None);
+    app.advance(TimeDelta::seconds(1));
     app.stranger().get("/health/ready").await.is(200).hides("degraded");
     assert_eq!(storage::sync(&app.app, &Actor::console()).await.unwrap(), 1);
     app.work_off().await;

@@ -199,9 +199,9 @@ async fn slow_clients_hold_no_connection_and_no_thread() {
         app.address,
         staff.cookie()
     );
-    // More than there are connections to the database, none of them reading on.
+    // More than there are connections to the database, none of them reading on; as many as one person may have.
     let mut waiting: Vec<TcpStream> = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..4 {
         let mut stream = TcpStream::connect(app.address).unwrap();
         std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
         let mut head = [0; 15];
@@ -211,7 +211,9 @@ async fn slow_clients_hold_no_connection_and_no_thread() {
     }
     eventually("no connection is in use", || app.app.db.pool_state().0 == 0);
     staff.get_html(&format!("/batches/{batch}")).await.is(200);
+    staff.get_json(&format!("/batches/{batch}/archive.zip")).await.is(429);
     drop(waiting);
+    eventually("their places are free", || app.app.slots.archives.taken() == 0);
     // One that goes away in the middle leaves nothing behind either.
     let mut raw = Raw::connect(app.address);
     raw.send(request.as_bytes());

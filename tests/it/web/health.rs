@@ -1,6 +1,11 @@
 //! Whether the server can serve, and what it counts.
 
+use chrono::TimeDelta;
+
 use crate::support::{TestApp, eventually, samples};
+
+/// An answer about readiness counts no longer.
+const AN_ANSWER: TimeDelta = TimeDelta::seconds(1);
 
 #[tokio::test]
 async fn ready_follows_the_store() {
@@ -9,9 +14,11 @@ async fn ready_follows_the_store() {
     probe.get("/health/live").await.is(200).shows("ok");
     probe.get("/health/ready").await.is(200).shows("ready");
     app.unmount();
+    app.advance(AN_ANSWER);
     probe.get("/health/ready").await.is(503).shows("storage");
     probe.get("/health/live").await.is(200);
     app.mount();
+    app.advance(AN_ANSWER);
     probe.get("/health/ready").await.is(200);
 }
 

@@ -3,6 +3,7 @@
 use std::{thread::sleep, time::Duration};
 
 use reqwest::{Method, header::ACCEPT};
+use stillage::domain::slots::Taker;
 use uuid::Uuid;
 
 use crate::support::{
@@ -83,7 +84,8 @@ async fn more_uploads_than_there_are_places_for_are_asked_to_come_back() {
     // All places of one person, then all places there are.
     let others = std::iter::repeat_with(Uuid::new_v4);
     for who in [Box::new(std::iter::repeat(me)) as Box<dyn Iterator<Item = Uuid>>, Box::new(others)] {
-        let held: Vec<_> = who.map_while(|user| app.app.slots.take(user).ok()).collect();
+        let held: Vec<_> =
+            who.map_while(|user| app.app.slots.uploads.take(&[Taker::User(user)]).ok()).collect();
         assert!(held.len() > 100);
         let refused = staff.upload(&batch, &[("a.png", &png)]).await.is(503);
         assert_eq!(refused.header("retry-after"), "5");

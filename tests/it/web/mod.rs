@@ -14,6 +14,7 @@ mod doctor;
 mod downloads;
 mod every_route;
 mod file_lists;
+mod findings;
 mod health;
 mod holds;
 mod hostile;
@@ -30,6 +31,7 @@ mod people;
 mod people_list;
 mod previews;
 mod quarantine;
+mod races;
 mod refusals;
 mod scanning;
 mod second_rule;
@@ -46,6 +48,7 @@ mod trail;
 mod tus;
 mod two_factor;
 mod uploads;
+mod visits;
 
 use std::time::Duration;
 
@@ -59,8 +62,16 @@ use uuid::Uuid;
 use crate::support::{Client, Multipart, TestApp, Tus, eventually, samples};
 
 /// Addresses that a stranger may use.
-const FOR_STRANGERS: [&str; 7] =
-    ["/login", "/login/second", "/logout", "/password", "/setup", "/s/{token}", "/s/{token}/download"];
+const FOR_STRANGERS: [&str; 8] = [
+    "/login",
+    "/login/second",
+    "/logout",
+    "/password",
+    "/setup",
+    "/s/{token}",
+    "/s/{token}/archive.zip",
+    "/s/{token}/download",
+];
 
 /// Bytes of the upload that a target has, none of them sent.
 const UPLOAD: usize = 100;

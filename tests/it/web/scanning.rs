@@ -1,5 +1,6 @@
 //! Malware: found by a real clamd, refused, and nothing stored whenever there is no clear word from it.
 
+use chrono::TimeDelta;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -100,6 +101,7 @@ async fn without_a_scanners_word_nothing_is_stored() {
         assert_eq!(answer.code(), "scanner_unavailable");
         assert_eq!(app.kept(), kept);
     }
+    app.advance(TimeDelta::seconds(1));
     probe.get("/health/ready").await.is(200).shows("degraded: scanner");
     // What is stored is still handed out.
     staff.get(&format!("/batches/{batch}")).await.is(200);

@@ -94,7 +94,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
     let page = list::page(&app, &by.actor, wanted(&filters, before)).await?;
     let next_url = page.next.map(query::cursor).transpose()?.map(|cursor| filters.url(&cursor));
     render(&AuditPage {
-        frame: admin_frame(&req, &by, "Audit"),
+        frame: admin_frame(&req, &by, "Audit").await,
         lines: page.events.into_iter().map(|(event, seal)| line(event, seal, &page.names, true)).collect(),
         next_url,
         is_first_page: before.is_none(),

@@ -22,7 +22,7 @@ pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser) -> WebResult {
     let areas = doctor::of_server(&app, &by.actor).await?;
     let [failures, warnings] = [Level::Failure, Level::Warning].map(|level| doctor::count(&areas, level));
     render(&DoctorPage {
-        frame: admin_frame(&req, &by, "Health"),
+        frame: admin_frame(&req, &by, "Health").await,
         failures,
         warnings,
         areas: areas.into_iter().map(card).collect(),

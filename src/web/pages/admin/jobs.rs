@@ -44,7 +44,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Que
     let queue = queue::list(&app, &by.actor, only, after).await?;
     let sections = queue.states.into_iter().map(section).collect::<crate::error::Result<_>>()?;
     render(&JobsPage {
-        frame: admin_frame(&req, &by, "Jobs"),
+        frame: admin_frame(&req, &by, "Jobs").await,
         only,
         sections,
         schedule: queue.schedule.into_iter().map(schedule_row).collect(),

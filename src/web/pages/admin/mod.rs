@@ -19,16 +19,31 @@ use actix_web::{HttpRequest, http::StatusCode};
 
 use super::{
     frame,
-    view::frame::{Frame, Place},
+    view::{
+        self,
+        frame::{Frame, Place},
+    },
 };
 use crate::{
+    domain::findings::{self, Findings},
     error::{Error, FieldError, Result},
-    web::extract::CurrentUser,
+    web::extract::{CurrentUser, Parts},
 };
 
-/// The frame of an admin page.
-fn admin_frame(req: &HttpRequest, by: &CurrentUser, title: impl Into<String>) -> Frame {
-    frame(req, by, title, Place::Admin)
+/// The frame of an admin page, which tells of malware that nobody has dealt with.
+async fn admin_frame(req: &HttpRequest, by: &CurrentUser, title: impl Into<String>) -> Frame {
+    let frame = frame(req, by, title, Place::Admin);
+    let Some(app) = req.app_data::<Parts>() else { return frame };
+    match findings::count(app, &by.actor).await {
+        Ok(Findings { locked, unseen, recent }) => {
+            Frame { findings: Some(view::frame::Findings { locked, unseen, recent }), ..frame }
+        }
+        // The page itself is worth more than the number beside its tab.
+        Err(error) => {
+            tracing::error!(error = ?error, "the findings of malware could not be counted");
+            frame
+        }
+    }
 }
 
 /// What a person can mend in the form they sent, with the status of the answer: input that will not do, and the

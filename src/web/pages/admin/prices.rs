@@ -29,7 +29,7 @@ use crate::{
 /// `GET /admin/prices`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser) -> WebResult {
     let prices = prices::show(&app, &by.actor).await?;
-    render(&page(&req, &by, |field| field.text(&prices), prices.circumstances, &[]))
+    render(&page(&req, &by, |field| field.text(&prices), prices.circumstances, &[]).await)
 }
 
 /// `POST /admin/prices`
@@ -50,13 +50,13 @@ pub async fn save(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
         }
         Err(error) => {
             let (status, problems) = mendable(error, &[])?;
-            let page = page(&req, &by, |field| typed(field.name), circumstances, &problems);
+            let page = page(&req, &by, |field| typed(field.name), circumstances, &problems).await;
             render_as(status, &page)
         }
     }
 }
 
-fn page(
+async fn page(
     req: &HttpRequest,
     by: &CurrentUser,
     text: impl Fn(&prices::Field) -> String,
@@ -70,7 +70,7 @@ fn page(
     };
     let Circumstances { backup_elsewhere, several_servers, compliance, distant_users } = circumstances;
     PricesPage {
-        frame: admin_frame(req, by, "Prices"),
+        frame: admin_frame(req, by, "Prices").await,
         groups: vec![
             PriceGroup {
                 name: "Local disk",

@@ -43,7 +43,7 @@ struct Typed<'a> {
 /// `GET /admin/settings`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser) -> WebResult {
     authorize(&by.actor, Action::Administer, Resource::System)?;
-    render(&page(&req, &app, &by, None, &[]))
+    render(&page(&req, &app, &by, None, &[]).await)
 }
 
 /// `POST /admin/settings` (`max_upload_mb`, `trash_days`, `extras`, `brand`)
@@ -69,7 +69,7 @@ pub async fn save(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
                 extras: fields.all("extras").collect(),
                 name: fields.text("brand").to_owned(),
             };
-            render_as(status, &page(&req, &app, &by, Some(typed), &problems))
+            render_as(status, &page(&req, &app, &by, Some(typed), &problems).await)
         }
     }
 }
@@ -92,7 +92,7 @@ pub async fn set_logo(req: HttpRequest, app: Parts, upload: Upload) -> WebResult
         }
         Err(error) => {
             let (status, problems) = mendable(error, &[])?;
-            render_as(status, &page(&req, &app, &by, None, &problems))
+            render_as(status, &page(&req, &app, &by, None, &problems).await)
         }
     }
 }
@@ -150,7 +150,7 @@ pub async fn maintain(app: Parts, form: Posted) -> WebResult {
     Ok(see_other(PATH))
 }
 
-fn page(
+async fn page(
     req: &HttpRequest,
     app: &Parts,
     by: &CurrentUser,
@@ -183,6 +183,6 @@ fn page(
         types_error: problem(problems, "extras"),
         logo_error: problem(problems, "logo"),
         maintenance: now.maintenance,
-        frame: admin_frame(req, by, "Settings"),
+        frame: admin_frame(req, by, "Settings").await,
     }
 }

@@ -38,7 +38,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, asked: web::Que
         None => None,
     };
     render(&AllSharesPage {
-        frame: admin_frame(&req, &by, "Share links"),
+        frame: admin_frame(&req, &by, "Share links").await,
         rows: everywhere
             .rows
             .into_iter()

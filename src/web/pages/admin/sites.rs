@@ -52,7 +52,7 @@ pub async fn add(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     let facts = sites::show(&app, &by.actor, extract::id(&path)?).await?;
     let (name, years) = (facts.site.name.clone(), facts.keep_years.to_string());
-    render(&site_page(&req, &by, facts, (&name, &years), &[]))
+    render(&site_page(&req, &by, facts, (&name, &years), &[]).await)
 }
 
 /// `POST /admin/sites/{id}`
@@ -75,7 +75,7 @@ pub async fn change(req: HttpRequest, app: Parts, form: Posted, path: web::Path<
         Err(error) => {
             let (status, problems) = mendable(error, CONFLICTS)?;
             let facts = sites::show(&app, &by.actor, id).await?;
-            render_as(status, &site_page(&req, &by, facts, (name, years), &problems))
+            render_as(status, &site_page(&req, &by, facts, (name, years), &problems).await)
         }
     }
 }
@@ -96,13 +96,13 @@ async fn list_page(
 ) -> Result<SitesPage> {
     let rows: Vec<SiteRow> = sites::list(app, &by.actor).await?.into_iter().map(row).collect();
     Ok(SitesPage {
-        frame: admin_frame(req, by, "Sites"),
+        frame: admin_frame(req, by, "Sites").await,
         typed: Field { value: typed.to_owned(), error: problem(problems, "name") },
         rows,
     })
 }
 
-fn site_page(
+async fn site_page(
     req: &HttpRequest,
     by: &CurrentUser,
     facts: Facts,
@@ -110,7 +110,7 @@ fn site_page(
     problems: &[FieldError],
 ) -> SitePage {
     SitePage {
-        frame: admin_frame(req, by, facts.site.name.as_str()),
+        frame: admin_frame(req, by, facts.site.name.as_str()).await,
         typed: Field { value: name.to_owned(), error: problem(problems, "name") },
         keep_years: Field { value: years.to_owned(), error: problem(problems, "keep_years") },
         site: row(facts),

@@ -59,7 +59,7 @@ impl Query {
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Query<Query>) -> WebResult {
     let stats = stats::show(&app, &by.actor, query.asked()?).await?;
     let sites = stats::sites(&app, &by.actor).await?;
-    render(&page(&req, &by, &stats, sites))
+    render(&page(&req, &by, &stats, sites).await)
 }
 
 /// `GET /admin/stats.csv?table=`
@@ -73,7 +73,7 @@ pub async fn csv(app: Parts, by: CurrentUser, query: web::Query<Query>) -> WebRe
         .body(table.csv()))
 }
 
-fn page(req: &HttpRequest, by: &CurrentUser, stats: &Stats, sites: Vec<Site>) -> StatsPage {
+async fn page(req: &HttpRequest, by: &CurrentUser, stats: &Stats, sites: Vec<Site>) -> StatsPage {
     let uploaded: (i64, i64) =
         sum(&stats.spans, |span| (span.flows.uploaded.files, span.flows.uploaded.bytes));
     let downloaded = sum(&stats.spans, |span| {
@@ -81,7 +81,7 @@ fn page(req: &HttpRequest, by: &CurrentUser, stats: &Stats, sites: Vec<Site>) ->
     });
     let has_sites = sites.len() > 1;
     StatsPage {
-        frame: admin_frame(req, by, "Overview"),
+        frame: admin_frame(req, by, "Overview").await,
         filters: Filters {
             step: stats.step.key(),
             steps: vec![("day", "By day"), ("week", "By week"), ("month", "By month")],

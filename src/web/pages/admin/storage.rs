@@ -29,7 +29,7 @@ const PATH: &str = "/admin/storage";
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser) -> WebResult {
     let overview = storage::overview(&app, &by.actor).await?;
     render(&StoragePage {
-        frame: admin_frame(&req, &by, "Storage"),
+        frame: admin_frame(&req, &by, "Storage").await,
         moving: overview.moving.clone().map(MoveBox::from),
         overview,
     })

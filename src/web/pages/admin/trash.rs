@@ -44,7 +44,7 @@ pub async fn list(req: HttpRequest, app: Parts, by: CurrentUser, asked: web::Que
     let Overview { trash: found, totals, more_batches, more_files, sites } =
         overview(&app, &by.actor, batches_after, files_after).await?;
     let now = app.clock.now();
-    let mut frame = admin_frame(&req, &by, "Trash");
+    let mut frame = admin_frame(&req, &by, "Trash").await;
     frame.sites_shown = sites.len() > 1;
     let page_after = |batches: Option<Place>, files: Option<Place>| -> Result<String> {
         let of = |place: Option<Place>| place.map(query::cursor).transpose().map(Option::unwrap_or_default);

@@ -32,7 +32,7 @@ use crate::{
 /// `GET /admin/users/{id}`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     let whole = people::show(&app, &by.actor, extract::id(&path)?).await?;
-    render(&page(&req, &by, whole, None, &[])?)
+    render(&page(&req, &by, whole, None, &[]).await?)
 }
 
 /// `POST /admin/users/{id}`
@@ -58,7 +58,7 @@ pub async fn change(req: HttpRequest, app: Parts, form: Posted, path: web::Path<
         Err(error) => {
             let (status, problems) = mendable(error, &[("last_admin", "role")])?;
             let whole = people::show(&app, &by.actor, id).await?;
-            render_as(status, &page(&req, &by, whole, Some(&fields), &problems)?)
+            render_as(status, &page(&req, &by, whole, Some(&fields), &problems).await?)
         }
     }
 }
@@ -98,7 +98,7 @@ pub async fn enable(app: Parts, form: Posted, path: web::Path<String>) -> WebRes
 /// `POST /admin/users/{id}/reset`: answers with the link itself, for nothing keeps it that could show it later.
 pub async fn reset(req: HttpRequest, app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
     let (user, link) = password_links::reset(&app, &form.by.actor, extract::id(&path)?).await?;
-    render(&link_page(&req, &app, &form.by, &user, &link, false))
+    render(&link_page(&req, &app, &form.by, &user, &link, false).await)
 }
 
 /// An admin gave up their own role or account: their sessions are over, this one too.
@@ -108,7 +108,7 @@ fn leave(by: &CurrentUser) -> HttpResponse {
 }
 
 /// The person's page; with what was `typed`, when that cannot stay so.
-fn page(
+async fn page(
     req: &HttpRequest,
     by: &CurrentUser,
     whole: Whole,
@@ -117,7 +117,7 @@ fn page(
 ) -> Result<UserPage> {
     let Whole { user, member_of, sites, sessions, link_until, second_since } = whole;
     let role = role_word(user.role.parse()?);
-    let mut frame = admin_frame(req, by, user.display_name.as_str());
+    let mut frame = admin_frame(req, by, user.display_name.as_str()).await;
     frame.sites_shown = sites.len() > 1;
     let typed_role = |fields: &Fields| fields.text("role").parse().map_or(role, role_word);
     let chosen: RoleWord = typed.map_or(role, typed_role);

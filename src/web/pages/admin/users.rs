@@ -61,7 +61,7 @@ pub async fn add(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
         Err(error) => Err(error),
     };
     match invited {
-        Ok((user, link)) => render(&link_page(&req, &app, &by, &user, &link, true)),
+        Ok((user, link)) => render(&link_page(&req, &app, &by, &user, &link, true).await),
         Err(error) => {
             let (status, problems) = mendable(error, &[("username_taken", "username")])?;
             let page = page(&req, &app, &by, &ListQuery::default(), draft, &problems).await?;
@@ -129,7 +129,7 @@ async fn page(
     };
     let is_first_page = wanted.after.is_none();
     let list = people::list(app, &by.actor, wanted).await?;
-    let mut frame = admin_frame(req, by, "Users");
+    let mut frame = admin_frame(req, by, "Users").await;
     frame.sites_shown = list.sites.len() > 1;
     let filters = Filters {
         q: asked.q.trim().to_owned(),
@@ -198,7 +198,7 @@ pub(super) fn state(user: &UserRow) -> PersonState {
     }
 }
 
-pub(super) fn link_page(
+pub(super) async fn link_page(
     req: &HttpRequest,
     app: &Parts,
     by: &CurrentUser,
@@ -207,7 +207,7 @@ pub(super) fn link_page(
     is_new: bool,
 ) -> LinkPage {
     LinkPage {
-        frame: admin_frame(req, by, format!("Link for {}", user.display_name)),
+        frame: admin_frame(req, by, format!("Link for {}", user.display_name)).await,
         person: user.id,
         name: user.display_name.clone(),
         username: user.username.clone(),

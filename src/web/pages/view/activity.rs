@@ -52,6 +52,7 @@ pub enum Act {
     FileReleased,
     Shared,
     ShareUsed,
+    ShareArchive,
     ShareRefused,
     ShareEnded,
 }
@@ -71,7 +72,7 @@ impl Activity {
             Act::FileAdded => "upload",
             Act::FileMissing | Act::FileInfected | Act::FileLockedAway => "alert",
             Act::FileFound | Act::FileReleased => "check",
-            Act::Shared | Act::ShareUsed => "link",
+            Act::Shared | Act::ShareUsed | Act::ShareArchive => "link",
             Act::ShareRefused => "lock",
             Act::ShareEnded => "x",
             Act::ArchiveTaken => "download",
@@ -101,6 +102,7 @@ impl Activity {
             Act::ArchiveTaken => "took the ZIP",
             Act::Shared => "made a share link to",
             Act::ShareUsed => "downloaded, by a share link,",
+            Act::ShareArchive => "took the ZIP, by a share link",
             Act::ShareRefused => "gave a wrong password for the share link to",
             Act::ShareEnded => "ended a share link to",
             Act::FileInfected => "was refused, because of malware,",
@@ -154,6 +156,7 @@ impl Act {
                 | Act::BatchHeld
                 | Act::BatchReleased
                 | Act::ArchiveTaken
+                | Act::ShareArchive
         )
     }
 }

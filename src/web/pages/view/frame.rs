@@ -24,6 +24,16 @@ pub struct Frame {
     pub banner: Option<Banner>,
     /// False while there is only one site: the pages then do not mention sites.
     pub sites_shown: bool,
+    /// Malware that was found; only the admin's pages tell of it.
+    pub findings: Option<Findings>,
+}
+
+/// How many findings of malware there are; each number counts no further than one past [`Findings::MOST`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Findings {
+    pub locked: i64,
+    pub unseen: i64,
+    pub recent: i64,
 }
 
 /// What the installation calls itself.
@@ -115,6 +125,43 @@ impl Frame {
     }
 }
 
+impl Findings {
+    /// More are not counted, but said to be more.
+    pub const MOST: i64 = 99;
+
+    /// Beside the tab, when something waits for an admin.
+    pub fn badge(self) -> Option<String> {
+        match self.locked + self.unseen {
+            0 => None,
+            n => Some(Self::number(n)),
+        }
+    }
+
+    /// The findings in a sentence, when there are any.
+    pub fn sentence(self) -> Option<String> {
+        let count = |n, one: &str, many: &str| match n {
+            1 => format!("1 {one}"),
+            n => format!("{} {many}", Self::number(n)),
+        };
+        let locked = count(self.locked, "file is locked away", "files are locked away");
+        let recent = count(self.recent, "upload was refused", "uploads were refused");
+        match (self.locked, self.recent) {
+            (0, 0) if self.unseen == 0 => None,
+            (0, 0) => {
+                let unseen = count(self.unseen, "refused upload", "refused uploads");
+                Some(format!("Malware: nobody has looked at {unseen} yet."))
+            }
+            (_, 0) => Some(format!("Malware: {locked}.")),
+            (0, _) => Some(format!("Malware: {recent} in the last 7 days.")),
+            _ => Some(format!("Malware: {locked}; {recent} in the last 7 days.")),
+        }
+    }
+
+    fn number(n: i64) -> String {
+        if n > Self::MOST { format!("{}+", Self::MOST) } else { n.to_string() }
+    }
+}
+
 impl FrameUser {
     pub fn initials(&self) -> String {
         format::initials(&self.name)
@@ -152,5 +199,29 @@ impl Flash {
             _ if stored == total => format!("{total} files stored"),
             _ => format!("{stored} of {total} files stored"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_are_told_until_somebody_has_dealt_with_them() {
+        let of = |locked, unseen, recent| {
+            let findings = Findings { locked, unseen, recent };
+            (findings.badge(), findings.sentence())
+        };
+        let told = |badge: &str, sentence: &str| (Some(badge.to_owned()), Some(sentence.to_owned()));
+        assert_eq!(of(0, 0, 0), (None, None));
+        assert_eq!(of(1, 0, 0), told("1", "Malware: 1 file is locked away."));
+        assert_eq!(
+            of(2, 1, 1),
+            told("3", "Malware: 2 files are locked away; 1 upload was refused in the last 7 days.")
+        );
+        assert_eq!(of(0, 99, 100), told("99", "Malware: 99+ uploads were refused in the last 7 days."));
+        assert_eq!(of(0, 100, 0), told("99+", "Malware: nobody has looked at 99+ refused uploads yet."));
+        // Seen, but not long ago.
+        assert_eq!(of(0, 0, 1), (None, Some("Malware: 1 upload was refused in the last 7 days.".to_owned())));
     }
 }

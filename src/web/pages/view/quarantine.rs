@@ -14,6 +14,12 @@ pub struct QuarantinePage {
     pub has_scanner: bool,
     pub locked: Vec<LockedRow>,
     pub refused: Vec<RefusedRow>,
+    /// The next pages of the two lists, if there are any.
+    pub more_locked: Option<String>,
+    pub more_refused: Option<String>,
+    pub is_first_page: bool,
+    /// The latest refused upload that stands on this page, to be marked as seen with all before it.
+    pub seen_up_to: Option<i64>,
 }
 
 /// A file that is locked away.
@@ -58,7 +64,14 @@ impl LockedRow {
 }
 
 impl QuarantinePage {
-    pub fn locked_text(&self) -> String {
-        format::count(self.locked.len() as i64, "file", "files")
+    /// How many there are, where all of them stand on this page.
+    pub fn locked_text(&self) -> Option<String> {
+        let is_all = self.is_first_page && self.more_locked.is_none();
+        is_all.then(|| format::count(self.locked.len() as i64, "file", "files"))
+    }
+
+    /// What the button that marks refused uploads as seen sends, while there are some that nobody has seen.
+    pub fn to_see(&self) -> Option<i64> {
+        self.seen_up_to.filter(|_| self.frame.findings.is_some_and(|findings| findings.unseen > 0))
     }
 }

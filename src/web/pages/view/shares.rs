@@ -74,6 +74,11 @@ pub struct VisitPage {
     pub frame: Frame,
     /// Where each download posts to.
     pub action_url: String,
+    /// Where the ZIP of all of them posts to.
+    pub archive_url: String,
+    /// All files that can be had, of which `files` may be the first, and their bytes.
+    pub count: i64,
+    pub bytes: i64,
     pub sender: String,
     pub batch_number: String,
     pub is_batch: bool,
@@ -82,8 +87,8 @@ pub struct VisitPage {
     pub expires_at: DateTime<Utc>,
     pub downloads_left: Option<i64>,
     pub needs_password: bool,
-    /// The password that has been proven, for the downloads that follow.
-    pub password: String,
+    /// Stands for the password that was given, for the downloads that follow; empty without one.
+    pub ticket: String,
     pub password_error: Option<String>,
 }
 
@@ -98,14 +103,28 @@ impl VisitPage {
         self.downloads_left.map(|left| format!("{} left", format::count(left, "download", "downloads")))
     }
 
+    /// "Download all (12 files, 34 MB)", where there are several.
+    pub fn all_text(&self) -> Option<String> {
+        let text = || {
+            let count = format::count(self.count, "file", "files");
+            format!("Download all ({count}, {})", format::size(self.bytes))
+        };
+        (self.is_batch && self.files.len() > 1).then(text)
+    }
+
+    /// How many more there are than stand on the page.
+    pub fn more_text(&self) -> Option<String> {
+        let listed = self.files.len() as i64;
+        let text = || format!("These are the first {listed} of {}; the ZIP has all.", self.count);
+        (self.count > listed).then(text)
+    }
+
     pub fn what(&self) -> String {
         match (self.is_batch, self.files.as_slice()) {
             (true, []) => format!("Files of batch {}", self.batch_number),
-            (true, files) => format!(
-                "{} of batch {}",
-                format::count(files.len() as i64, "file", "files"),
-                self.batch_number
-            ),
+            (true, _) => {
+                format!("{} of batch {}", format::count(self.count, "file", "files"), self.batch_number)
+            }
             (false, _) => "One file".to_owned(),
         }
     }

@@ -111,3 +111,28 @@ async fn a_store_that_is_not_there_says_so_before_the_bytes_come() {
     fs::write(&marker, text).unwrap();
     tus.append(&upload, 100, &pdf[100..]).await.is(204);
 }
+
+#[tokio::test]
+async fn nobody_begins_more_than_they_finish() {
+    let app = TestApp::start();
+    let (staff, other) = (app.staff().await, app.admin().await);
+    let batch = staff.make_batch("B-1").await;
+    let begun = |count: u32, until: &str| {
+        app.execute(&format!(
+            "INSERT INTO uploads (id, batch_id, user_id, filename, metadata, length, received, state, created_at,
+                                  updated_at, expires_at)
+             SELECT gen_random_uuid(), '{batch}', (SELECT id FROM users WHERE username = 'stan'), 'a.pdf', '', 10, 0,
+                    'open', now(), now(), now() + interval '{until}' FROM generate_series(1, {count})"
+        ));
+    };
+    begun(50, "-1 minute");
+    begun(199, "1 hour");
+    let tus = Tus::of(&staff).await;
+    let last = tus.create(&batch, "a.pdf", 10).await;
+    let refused = Answer::to(tus.creation(&batch, "a.pdf", 10)).await.is(429);
+    assert_eq!((refused.code().as_str(), refused.header("retry-after")), ("too_many_uploads", "60"));
+    refused.shows("200 unfinished uploads");
+    Answer::to(Tus::of(&other).await.creation(&batch, "a.pdf", 10)).await.is(201);
+    Answer::to(tus.request(Method::DELETE, &last)).await.is(204);
+    Answer::to(tus.creation(&batch, "a.pdf", 10)).await.is(201);
+}
