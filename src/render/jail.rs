@@ -12,7 +12,7 @@ mod filter {
     };
 
     /// All that a program needs which reads standard input, computes, writes, and ends or is ended.
-    const ALLOWED: [libc::c_long; 27] = [
+    const ALLOWED: [libc::c_long; 28] = [
         libc::SYS_read,
         libc::SYS_readv,
         libc::SYS_write,
@@ -26,6 +26,7 @@ mod filter {
         libc::SYS_madvise,
         libc::SYS_futex,
         libc::SYS_clock_gettime,
+        libc::SYS_getrusage,
         libc::SYS_clock_nanosleep,
         libc::SYS_nanosleep,
         libc::SYS_getrandom,
@@ -101,6 +102,8 @@ mod tests {
         thread,
     };
 
+    use nix::sys::resource::{UsageWho, getrusage};
+
     use super::*;
 
     #[test]
@@ -124,6 +127,8 @@ mod tests {
                 thread::Builder::new().spawn(|| ()).err(),
             ];
             let memory = vec![1u8; 64 * 1024 * 1024];
+            // By this, the child knows when it has drawn enough.
+            getrusage(UsageWho::RUSAGE_SELF).unwrap();
             (
                 refused.map(|error| error.map(|error| error.kind())),
                 memory.iter().map(|&n| u64::from(n)).sum::<u64>(),
