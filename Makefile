@@ -38,7 +38,7 @@ fuzz: ## libFuzzer on every place where bytes come in, FUZZ_SECONDS each (needs 
 	.ci/fuzz $(ARGS)
 
 fuzz-api: ## schemathesis against the API of a server of its own
-	@.ci/setup rust database api
+	@.ci/setup rust postgres api
 	@# The tests' build: another one would build the dependencies again, with other features.
 	$(CARGO) test --locked --workspace --no-run
 	.ci/fuzz-api $(ARGS)

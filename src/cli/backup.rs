@@ -90,7 +90,7 @@ pub(super) fn told(report: &Report, json: bool, done: &str) -> anyhow::Result<Fi
         if let Some(ended) = &report.ended {
             say!(
                 "ended so that nothing comes back that was revoked since the backup: {} share links, {} API tokens, \
-                 every session and password link",
+                 every session and password link; passwords, roles and second factors are those of the backup",
                 ended.shares,
                 ended.tokens
             );

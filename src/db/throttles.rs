@@ -49,5 +49,12 @@ pub fn give_back(conn: &mut PgConnection, key: &[u8], refill: TimeDelta, now: Da
 
 /// Forgets what no longer slows anybody down, and returns how many keys that were.
 pub fn delete_free(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<usize> {
-    Ok(diesel::delete(throttles::table.filter(throttles::free_at.le(now))).execute(conn)?)
+    // Only rows that nobody holds: who counts holds two of them, and would wait crosswise.
+    let free = throttles::table
+        .filter(throttles::free_at.le(now))
+        .select(throttles::key)
+        .for_update()
+        .skip_locked()
+        .load::<Vec<u8>>(conn)?;
+    Ok(diesel::delete(throttles::table.filter(throttles::key.eq_any(free))).execute(conn)?)
 }

@@ -52,8 +52,10 @@ pub fn use_step(conn: &mut PgConnection, user_id: Uuid, step: i64) -> Result<boo
 
 /// Takes the second factor and its recovery codes away; `false` when there was none.
 pub fn delete(conn: &mut PgConnection, user_id: Uuid) -> Result<bool> {
+    // In the order in which a code is used up, so that nobody waits crosswise.
+    let was_there = diesel::delete(two_factors::table.find(user_id)).execute(conn)? > 0;
     diesel::delete(recovery_codes::table.filter(recovery_codes::user_id.eq(user_id))).execute(conn)?;
-    Ok(diesel::delete(two_factors::table.find(user_id)).execute(conn)? > 0)
+    Ok(was_there)
 }
 
 /// Notes how many codes in a row were wrong, and until when none counts.

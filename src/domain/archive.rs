@@ -103,7 +103,7 @@ pub async fn open(
     let takers: Vec<Taker> = actor.id().map(Taker::User).into_iter().collect();
     let slot = (purpose == Purpose::Take).then(|| app.slots.archives.take(&takers)).transpose()?;
     let is_chosen = chosen.is_some();
-    let contents = contents(app, batch, chosen).await?;
+    let contents = contents(app, batch, chosen, Reader::Colleague).await?;
     if is_chosen && contents.is_empty() {
         return Err(Error::NotFound);
     }
@@ -122,10 +122,15 @@ pub async fn open(
 }
 
 /// Reads what is known of the files of a batch, or of the chosen ones. Whoever calls has decided that they may go out.
-pub(super) async fn contents(app: &App, batch: Uuid, chosen: Option<Vec<Uuid>>) -> Result<Contents> {
+pub(super) async fn contents(
+    app: &App,
+    batch: Uuid,
+    chosen: Option<Vec<Uuid>>,
+    reader: Reader,
+) -> Result<Contents> {
     let order = Order { by: By::Name, reversed: false };
     let mut filter = Filter { ids: chosen, order, ..Filter::default() };
-    let mut contents = Contents::new();
+    let mut contents = Contents::new(reader);
     loop {
         let asked = filter.clone();
         let (rows, next) = app
@@ -143,8 +148,17 @@ pub(super) async fn contents(app: &App, batch: Uuid, chosen: Option<Vec<Uuid>>) 
     Ok(contents)
 }
 
+/// Who reads what is said about the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    Colleague,
+    /// Is told neither who works here nor what cannot be had.
+    Visitor,
+}
+
 /// An archive while its rows are read.
 pub(super) struct Contents {
+    reader: Reader,
     names: Names,
     /// For the ledger.
     parts: Vec<Part>,
@@ -154,16 +168,18 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    fn new() -> Self {
+    fn new(reader: Reader) -> Self {
         let mut names = Names::default();
         // A file of the batch that bears one of these names gets a number.
         names.give(MANIFEST);
         names.give(LEFT_OUT);
+        let by = if reader == Reader::Colleague { "uploaded_by," } else { "" };
         Self {
+            reader,
             names,
             parts: Vec::new(),
             files: Vec::new(),
-            manifest: "name,size,sha256,uploaded_by,uploaded_at\r\n".to_owned(),
+            manifest: format!("name,size,sha256,{by}uploaded_at\r\n"),
             left_out: String::new(),
         }
     }
@@ -175,19 +191,21 @@ impl Contents {
     fn add(&mut self, found: Found) {
         let Found { row, uploader, .. } = found;
         if row.state != "available" {
-            // Writing to a String cannot fail.
-            let _ = write!(self.left_out, "{} ({})\r\n", one_line(&row.original_name), row.state);
+            if self.reader == Reader::Colleague {
+                // Writing to a String cannot fail.
+                let _ = write!(self.left_out, "{} ({})\r\n", one_line(&row.original_name), row.state);
+            }
             return;
         }
         ledger::add(&mut self.parts, &row);
         let name = self.names.give(&row.original_name);
+        let by = if self.reader == Reader::Colleague { cell(&uploader) + "," } else { String::new() };
         let _ = write!(
             self.manifest,
-            "{},{},{},{},{}\r\n",
+            "{},{},{},{by}{}\r\n",
             cell(&name),
             row.size_bytes,
             hex::encode(&row.sha256),
-            cell(&uploader),
             row.uploaded_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         );
         self.files.push(Entry { id: row.id, name, size: row.size_bytes as u64, modified: row.uploaded_at });

@@ -60,13 +60,7 @@ pub async fn sign_in(app: &App, username: &str, password: SecretString, visitor:
         return Err(Error::Unauthenticated);
     }
     let right = app.passwords.verify(password, user.as_ref().map(|user| user.password_hash.clone())).await;
-    // What is right, and what found no room to be looked at.
-    if !matches!(right, Ok(false))
-        && let Some(attempt) = attempt
-    {
-        attempt.was_no_guess(app).await?;
-    }
-    let right = right?;
+    let right = throttle::judged(app, attempt, right).await?;
 
     let now = app.clock.now();
     match user {
@@ -116,10 +110,12 @@ pub(super) async fn confirm_password(
     let id = actor.account()?;
     let user = app.db.run(move |conn| db::users::find(conn, id)?.ok_or(Error::NotFound)).await?;
     let attempt = throttle::own(app, "password", id).await?;
-    let is_right = passwords::is_hashable(&password)
-        && app.passwords.verify(password, Some(user.password_hash.clone())).await?;
-    if is_right {
-        attempt.was_no_guess(app).await?;
+    let is_right = if passwords::is_hashable(&password) {
+        app.passwords.verify(password, Some(user.password_hash.clone())).await
+    } else {
+        Ok(false)
+    };
+    if throttle::judged(app, Some(attempt), is_right).await? {
         return Ok(user);
     }
     let (actor, now) = (actor.clone(), app.clock.now());

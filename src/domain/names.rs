@@ -28,10 +28,14 @@ pub fn is_reserved(name: &str) -> bool {
     [name.to_owned(), name.to_lowercase(), name.to_uppercase()].iter().any(|name| {
         let alike = plain(name);
         let words = || alike.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        let is_one = |word: &str| RESERVED.iter().any(|reserved| plain(reserved) == word);
-        let is_filler = |word: &str| {
-            word.chars().all(char::is_numeric) || FILLERS.iter().any(|filler| plain(filler) == word)
+        // In such a text, one and zero are letters.
+        let is_number = |c: char| c.is_numeric() || matches!(c, 'l' | 'o');
+        let is_one = |word: &str| {
+            let word = word.trim_matches(is_number);
+            RESERVED.iter().any(|reserved| plain(reserved).trim_matches(is_number) == word)
         };
+        let is_filler =
+            |word: &str| word.chars().all(is_number) || FILLERS.iter().any(|filler| plain(filler) == word);
         is_one(&words().collect::<String>())
             || (words().any(is_one) && words().all(|word| is_one(word) || is_filler(word)))
     })
@@ -86,7 +90,10 @@ mod tests {
             "Stil1age",
             "Stillage System",
             "the system",
+            "System 1",
             "System 2",
+            "system-10",
+            "Stillage01",
             "Stillage itself",
             "c0nsole",
             "C\u{3BF}nsole", // Greek omicron

@@ -49,6 +49,17 @@ impl Attempt {
     }
 }
 
+/// The verdict on a guess. Only a wrong one stays in the counts: not what is right, and not what nobody looked at, for
+/// want of room.
+pub async fn judged(app: &App, attempt: Option<Attempt>, verdict: Result<bool>) -> Result<bool> {
+    if !matches!(verdict, Ok(false))
+        && let Some(attempt) = attempt
+    {
+        attempt.was_no_guess(app).await?;
+    }
+    verdict
+}
+
 /// Counts an attempt at `account`, which names whatever is guessed at.
 ///
 /// # Errors

@@ -66,6 +66,8 @@ pub async fn begin(app: &App, actor: &Actor, username: &str) -> Result<Enrolment
     let secret = rand::random::<[u8; 20]>();
     app.db
         .transaction(move |conn| {
+            // A button that is pressed twice: one after the other.
+            db::users::find_for_update(conn, account)?.ok_or(Error::NotFound)?;
             not_on(conn, account)?;
             db::two_factor::delete(conn, account)?;
             let row = FactorRow {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     access::{Action, Actor, Resource, Role},
-    archive::{self, Archive},
+    archive::{self, Archive, Reader},
     attachments::{self, Opened},
     audit::{self, Subject},
     shares::{PASSWORD_MAX_BYTES, hash, subject},
@@ -126,8 +126,14 @@ pub async fn unlock(
     address: Option<IpAddr>,
 ) -> Result<(Files, Option<String>)> {
     let (hash, now) = (hash(token), app.clock.now());
+    // A ticket does not make another one: it is good for its hour.
+    let held = match &proof {
+        Proof::Ticket(ticket) => Some(ticket.clone()),
+        Proof::Password(_) => None,
+    };
     let known = find_unlocked(app, &hash, proof, address).await?;
-    let ticket = ticket(app, &known.share)?;
+    let fresh = ticket(app, &known.share)?;
+    let ticket = fresh.map(|fresh| held.unwrap_or(fresh));
     let files = app
         .db
         .run(move |conn| {
@@ -177,11 +183,12 @@ async fn find_unlocked(app: &App, hash: &[u8], proof: Proof, address: Option<IpA
         Some(address) => Some(throttle::attempt(app, &format!("share {}", known.share.id), address).await?),
         None => None,
     };
-    let fits = password.expose_secret().len() <= PASSWORD_MAX_BYTES;
-    if fits && app.passwords.verify(password, Some(password_hash)).await? {
-        if let Some(attempt) = attempt {
-            attempt.was_no_guess(app).await?;
-        }
+    let is_right = if password.expose_secret().len() <= PASSWORD_MAX_BYTES {
+        app.passwords.verify(password, Some(password_hash)).await
+    } else {
+        Ok(false)
+    };
+    if throttle::judged(app, attempt, is_right).await? {
         return Ok(known);
     }
     let subject = subject(known.share.batch_id, known.share.attachment_id);
@@ -243,7 +250,7 @@ pub async fn archive(app: &App, token: &str, proof: Proof, address: Option<IpAdd
     let network = address.map(|address| Taker::Network(throttle::network_of(address)));
     let takers: Vec<Taker> = network.into_iter().chain([Taker::Link(id)]).collect();
     let slot = app.slots.archives.take(&takers)?;
-    let contents = archive::contents(app, batch, None).await?;
+    let contents = archive::contents(app, batch, None, Reader::Visitor).await?;
     let (archive, parts) = contents.finish(&known.batch_number, app.clock.now());
     if archive.files.is_empty() {
         return Err(Error::NotFound);

@@ -29,7 +29,7 @@ use crate::{
         browser,
         error::WebResult,
         extract::{CurrentUser, Parts, PublicForm},
-        session,
+        refusals, session,
     },
 };
 
@@ -92,6 +92,7 @@ pub async fn log_in(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
             come_back(StatusCode::TOO_MANY_REQUESTS, &page, retry_after)
         }
         Err(Error::Unavailable { message, retry_after }) => {
+            refusals::because(&req, "unavailable");
             let message = GateMessage { title: "Busy for a moment".to_owned(), text: message.into_owned() };
             let page = login(&req, next, username, Some(message));
             come_back(StatusCode::SERVICE_UNAVAILABLE, &page, retry_after)

