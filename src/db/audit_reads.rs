@@ -52,7 +52,7 @@ pub fn insert(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The same, unless this person did the same with the file, in the same way, after `since`.
+/// The same, unless this person did the same with the file after `since`.
 pub fn insert_unless_since(
     conn: &mut PgConnection,
     event: &NewEvent<'_>,
@@ -62,7 +62,6 @@ pub fn insert_unless_since(
         .filter(audit_events::action.eq("attachment.view"))
         .filter(audit_events::attachment_id.eq(event.attachment_id))
         .filter(audit_events::actor_id.eq(event.actor_id))
-        .filter(audit_events::details.eq(&event.details))
         .filter(audit_events::at.gt(since));
     relaxed!(event)
         .filter(dsl::not(dsl::exists(latest)))

@@ -85,7 +85,7 @@ async fn a_batch_comes_as_one_zip_that_counts_as_one_download() {
         "SELECT actor || ' ' || (details - 'share')::text FROM audit_events WHERE action = 'share.archive'";
     let bytes = samples::pdf("one").len() + samples::pdf("two").len();
     assert_eq!(app.value(trail), format!("visitor {{\"bytes\": {bytes}, \"files\": 2}}"));
-    assert_eq!(app.value("SELECT sum(files) FROM usage_ledger WHERE op = 'download'"), "4");
+    assert_eq!(app.value("SELECT sum(files) FROM usage_ledger WHERE op = 'download'"), "2");
     staff.get_html(&format!("/batches/{batch}/history")).await.is(200).shows("by a share link");
 
     archive(&visitor, &link, &[]).await.is(200);
