@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
@@ -51,6 +53,16 @@ pub struct App {
 }
 
 impl App {
+    /// What this installation signs `text` with for one use (HMAC-SHA-256, RFC 2104), whose key nothing else uses.
+    ///
+    /// # Errors
+    /// None in practice: HMAC takes a key of any length.
+    pub fn mac(&self, usage: &'static str, text: &str) -> Result<Hmac<Sha256>> {
+        let key = Sha256::new().chain_update(usage).chain_update(&self.session_key).finalize();
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).map_err(Error::internal)?;
+        Ok(mac.chain_update(text))
+    }
+
     /// Starts (or joins) the database, migrates it, opens the store. Blocks.
     ///
     /// # Errors

@@ -125,7 +125,7 @@ pub(super) async fn confirm_password(
             audit::record(conn, now, &actor, "user.password_refused", Subject::User(id), details)
         })
         .await?;
-    Err(Error::invalid(field, "This is not your password now."))
+    Err(Error::invalid(field, "This is not your password."))
 }
 
 /// Locks the account of somebody who gave the password a moment ago.

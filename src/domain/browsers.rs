@@ -11,14 +11,11 @@
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::{
-    app::App,
-    error::{Error, Result},
-};
+use crate::{app::App, error::Result};
 
 /// How long a browser is known after a sign-in: browsers keep no cookie for longer.
 pub const LIFE: TimeDelta = TimeDelta::days(400);
@@ -78,9 +75,5 @@ fn read(app: &App, cookie: &str) -> Option<Known> {
 }
 
 fn mac(app: &App, text: &str) -> Result<Hmac<Sha256>> {
-    // A key of its own for this use.
-    let key = Sha256::new().chain_update(b"known browser").chain_update(&app.session_key).finalize();
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).map_err(Error::internal)?;
-    mac.update(text.as_bytes());
-    Ok(mac)
+    app.mac("known browser", text)
 }

@@ -7,9 +7,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::PgConnection;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use uuid::Uuid;
 
 use super::{
@@ -48,11 +48,7 @@ pub fn half_way(app: &App, user: &UserRow, csrf: &str) -> Result<String> {
 }
 
 fn proof(app: &App, user: &UserRow, until: i64, csrf: &str) -> Result<Hmac<Sha256>> {
-    // A key of its own for this use.
-    let key = Sha256::new().chain_update(b"second factor").chain_update(&app.session_key).finalize();
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).map_err(Error::internal)?;
-    mac.update(format!("{} {until} {csrf} {}", user.id, user.password_hash).as_bytes());
-    Ok(mac)
+    app.mac("second factor", &format!("{} {until} {csrf} {}", user.id, user.password_hash))
 }
 
 /// Lets in who brings a code of the app, or a recovery code, each good once.

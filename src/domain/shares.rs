@@ -1,5 +1,5 @@
 //! Share links: a way in for somebody without an account, to one file or one batch; made, listed and ended here. They
-//! end for good with their maker's rights ([`super::lost_shares`]). What a link opens is the business of
+//! end for good with their maker's rights (`lost_shares`). What a link opens is the business of
 //! [`super::visits`].
 
 use chrono::{DateTime, TimeDelta, Utc};

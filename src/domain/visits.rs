@@ -8,10 +8,10 @@ use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::PgConnection;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use uuid::Uuid;
 
 use super::{
@@ -154,11 +154,7 @@ fn ticket(app: &App, share: &ShareRow) -> Result<Option<String>> {
 
 fn signature(app: &App, share: &ShareRow, until: i64) -> Result<Option<Hmac<Sha256>>> {
     let Some(password_hash) = &share.password_hash else { return Ok(None) };
-    // A key of its own for this use.
-    let key = Sha256::new().chain_update(b"share ticket").chain_update(&app.session_key).finalize();
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).map_err(Error::internal)?;
-    mac.update(format!("{} {until} {password_hash}", share.id).as_bytes());
-    Ok(Some(mac))
+    app.mac("share ticket", &format!("{} {until} {password_hash}", share.id)).map(Some)
 }
 
 fn holds(app: &App, share: &ShareRow, ticket: &str) -> Result<bool> {

@@ -48,7 +48,7 @@ async fn a_new_password_leaves_only_this_browser_signed_in() {
     let thief = stan.with_cookie(&stan.cookie());
     let token = stan.token().await;
 
-    change_password(&stan, "wrong horse battery", NEW).await.is(422).shows("This is not your password now.");
+    change_password(&stan, "wrong horse battery", NEW).await.is(422).shows("This is not your password.");
     change_password(&stan, PASSWORD, "short").await.is(422).shows("12 or more are needed").hides("short\"");
     change_password(&stan, &"x".repeat(2000), NEW).await.is(422);
     phone.get("/batches").await.is(200);

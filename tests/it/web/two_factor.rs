@@ -187,7 +187,7 @@ async fn an_open_screen_changes_no_second_factor() {
         stan.post_form("/account/two-factor/confirm", &[("code", &now), ("password", password)]).await
     };
     for wrong in ["", "wrong horse battery"] {
-        confirm(wrong).await.is(422).shows("This is not your password now.").shows(&secret);
+        confirm(wrong).await.is(422).shows("This is not your password.").shows(&secret);
     }
     confirm(PASSWORD).await.is(200).shows("Two-factor is on");
     stan.post_form("/account/two-factor/codes", &[]).await.is(422).shows("codes-password-error");

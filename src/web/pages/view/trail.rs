@@ -51,6 +51,11 @@ impl Who {
         }
     }
 
+    /// The user name beside the name, where they differ.
+    pub fn also_called(&self) -> Option<&str> {
+        self.username.as_deref().filter(|username| *username != self.name)
+    }
+
     /// Stands beside the name: "by API token ERP", "not signed in".
     pub fn mark(&self) -> Option<String> {
         let mark = match self.kind {
