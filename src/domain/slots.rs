@@ -45,8 +45,8 @@ const UPLOADS: Kind = Kind {
 };
 /// Archives on their way out: each reads whole files for as long as its client takes.
 const ARCHIVES: Kind = Kind {
-    in_all: 32,
-    each: 4,
+    in_all: 64,
+    each: 16,
     code: Some("too_many_archives"),
     message: "Too many ZIPs are on their way. Try again when one of them has come.",
 };
@@ -172,8 +172,8 @@ mod tests {
     fn a_place_counts_for_each_of_its_takers() {
         let pool = Slots::default().archives;
         let (link, network) = (Taker::Link(Uuid::nil()), Taker::Network([10, 0, 0, 1].into()));
-        let held: Vec<Slot> = (0..4).map(|_| pool.take(&[link, network]).unwrap()).collect();
-        assert_eq!(pool.taken(), 4);
+        let held: Vec<Slot> = (0..16).map(|_| pool.take(&[link, network]).unwrap()).collect();
+        assert_eq!(pool.taken(), 16);
         for takers in [[link, user(1)], [user(2), network]] {
             assert!(pool.take(&takers).is_err());
         }

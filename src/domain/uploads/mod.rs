@@ -34,7 +34,7 @@ const LIFE: TimeDelta = TimeDelta::hours(24);
 const MEMORY: TimeDelta = TimeDelta::days(7);
 
 /// Unfinished uploads of one person. Each may keep a staged file for as long as it lives.
-const OPEN_MAX: usize = 200;
+const OPEN_MAX: usize = 1000;
 /// When somebody may come back who has as many.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 

@@ -201,7 +201,7 @@ async fn slow_clients_hold_no_connection_and_no_thread() {
     );
     // More than there are connections to the database, none of them reading on; as many as one person may have.
     let mut waiting: Vec<TcpStream> = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..16 {
         let mut stream = TcpStream::connect(app.address).unwrap();
         std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
         let mut head = [0; 15];

@@ -126,12 +126,12 @@ async fn nobody_begins_more_than_they_finish() {
         ));
     };
     begun(50, "-1 minute");
-    begun(199, "1 hour");
+    begun(999, "1 hour");
     let tus = Tus::of(&staff).await;
     let last = tus.create(&batch, "a.pdf", 10).await;
     let refused = Answer::to(tus.creation(&batch, "a.pdf", 10)).await.is(429);
     assert_eq!((refused.code().as_str(), refused.header("retry-after")), ("too_many_uploads", "60"));
-    refused.shows("200 unfinished uploads");
+    refused.shows("1000 unfinished uploads");
     Answer::to(Tus::of(&other).await.creation(&batch, "a.pdf", 10)).await.is(201);
     Answer::to(tus.request(Method::DELETE, &last)).await.is(204);
     Answer::to(tus.creation(&batch, "a.pdf", 10)).await.is(201);
