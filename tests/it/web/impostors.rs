@@ -128,7 +128,7 @@ async fn what_a_script_did_names_its_token() {
     let made = "SELECT details->>'by_token' FROM audit_events WHERE action = 'batch.create'";
     assert_eq!(app.value(made), "script");
     let page = admin.get_html("/admin/audit?group=batches").await.is(200);
-    page.shows("(stan)</span> <span class=\"who-mark\">by API token script</span>");
+    page.shows(">stan</b> <span class=\"who-mark\">by API token script</span>");
     let json = admin.get("/admin/audit/export?format=json&group=batches").await.is(200).json();
     assert_eq!((&json[0]["username"], &json[0]["actor_kind"]), (&"stan".into(), &"token".into()));
 }
