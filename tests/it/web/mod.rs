@@ -9,6 +9,7 @@ mod attachments;
 mod auth;
 mod batch_list;
 mod batches;
+mod bounds_of_clients;
 mod csrf;
 mod doctor;
 mod downloads;
