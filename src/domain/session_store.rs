@@ -52,13 +52,14 @@ pub fn password_mark(user: &UserRow) -> Option<i64> {
     user.password_set_at.map(|at| at.timestamp_micros())
 }
 
-/// Keeps a new session, unless its password was replaced while it was still being verified: its key then opens
-/// nothing, and the next page asks to sign in.
+/// Keeps a new session, unless the password was replaced or the account disabled while it was still being verified: its
+/// key then opens nothing, also when the account is enabled again, and the next page asks to sign in.
 pub async fn begin(app: &App, new: NewSession) -> Result<()> {
     let now = app.clock.now();
     app.db
         .transaction(move |conn| {
             let user = db::users::find_for_update(conn, new.user_id)?;
+            let user = user.filter(|user| user.disabled_at.is_none());
             if user.is_none_or(|user| password_mark(&user) != new.password) {
                 return Ok(());
             }

@@ -1,6 +1,9 @@
 //! What somebody handed out ends with their right to hand it out, and does not come back with it.
 
-use stillage::domain::access::Role;
+use stillage::domain::{
+    access::Role,
+    session_store::{self, NewSession},
+};
 
 use super::tokens::{Script, token};
 use crate::support::{Client, TestApp};
@@ -97,4 +100,30 @@ async fn an_upgrade_ends_what_was_asleep() {
         app.value("SELECT count(*) FROM audit_events WHERE action = 'share.revoke' AND actor = 'system'"),
         "1"
     );
+}
+
+#[tokio::test]
+async fn a_sign_in_at_the_moment_of_disabling_leaves_nothing_behind() {
+    let app = TestApp::start();
+    app.staff().await;
+    let of_stan = |what: &str| app.value(&format!("SELECT {what} FROM users WHERE username = 'stan'"));
+    let begin = async |key: u8| {
+        let new = NewSession {
+            key_hash: vec![key; 32],
+            user_id: of_stan("id").parse().unwrap(),
+            password: of_stan("coalesce((extract(epoch FROM password_set_at) * 1000000)::bigint::text, '')")
+                .parse()
+                .ok(),
+            user_agent: String::new(),
+            address: String::new(),
+            state: serde_json::json!({}),
+        };
+        session_store::begin(&app.app, new).await.unwrap();
+        app.value(&format!(
+            "SELECT count(*) FROM sessions WHERE key_hash = decode(repeat('{key:02x}', 32), 'hex')"
+        ))
+    };
+    assert_eq!(begin(1).await, "1");
+    app.execute("UPDATE users SET disabled_at = now() WHERE username = 'stan'");
+    assert_eq!(begin(2).await, "0");
 }
