@@ -117,8 +117,14 @@ async fn a_right_that_is_taken_away_counts_with_the_next_request() {
     tus.look(&upload).await.is(404);
     Answer::to(tus.creation(&batch, "b.pdf", 10)).await.is(404);
     app.execute("INSERT INTO site_members (site_id, user_id, created_at) SELECT s.id, u.id, now() FROM sites s, users u");
+    app.execute("UPDATE users SET disabled_at = now()");
+    tus.append(&upload, 300, &pdf[300..]).await.is(401);
+    assert!(app.kept().published.is_empty());
+    // Nothing that came before is lost.
+    app.execute("UPDATE users SET disabled_at = NULL");
+    assert_eq!(tus.offset(&upload).await, 300);
     tus.append(&upload, 300, &pdf[300..]).await.is(204);
-    assert_eq!(app.kept().rows, "1");
+    assert_eq!((app.kept().rows.as_str(), app.kept().published.len()), ("1", 1));
 }
 
 #[tokio::test]

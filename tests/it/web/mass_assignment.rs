@@ -1,36 +1,6 @@
-//! What a client cannot do: go on once its rights are gone, and decide what is the server's to decide.
+//! No form decides what is the server's to decide (mass assignment).
 
-use crate::support::{Multipart, TestApp, Tus, samples};
-
-#[tokio::test]
-async fn an_upload_ends_in_the_middle_with_the_rights_to_it() {
-    let app = TestApp::start();
-    let staff = app.staff().await;
-    let batch = staff.make_batch("B-1").await;
-    let tus = Tus::of(&staff).await;
-    let pdf = samples::pdf_of(1000);
-    let upload = tus.create(&batch, "a.pdf", pdf.len()).await;
-    tus.append(&upload, 0, &pdf[..300]).await.is(204);
-
-    let members = app.value("SELECT site_id FROM site_members LIMIT 1");
-    app.execute("DELETE FROM site_members");
-    tus.append(&upload, 300, &pdf[300..]).await.is(404);
-    tus.look(&upload).await.is(404);
-    app.execute(&format!(
-        "INSERT INTO site_members (user_id, site_id, created_at) SELECT id, '{members}', now() FROM users"
-    ));
-    app.execute("UPDATE users SET role = 'viewer' WHERE username = 'stan'");
-    tus.append(&upload, 300, &pdf[300..]).await.is(403);
-    app.execute("UPDATE users SET role = 'staff', disabled_at = now() WHERE username = 'stan'");
-    tus.append(&upload, 300, &pdf[300..]).await.is(401);
-    assert!(app.kept().published.is_empty());
-
-    // Nothing that came before is lost.
-    app.execute("UPDATE users SET disabled_at = NULL");
-    assert_eq!(tus.offset(&upload).await, 300);
-    tus.append(&upload, 300, &pdf[300..]).await.is(204);
-    assert_eq!(app.kept().published.len(), 1);
-}
+use crate::support::{Multipart, TestApp, samples};
 
 #[tokio::test]
 async fn what_the_server_decides_is_not_taken_from_a_form() {
