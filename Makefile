@@ -7,8 +7,12 @@ CARGO ?= cargo
 # Handed to what is run: `make test ARGS=storage`, `make run ARGS=--help`.
 ARGS ?=
 
+NODE_TOOLS := target/node-tools/node_modules/.bin
+PRETTIER := $(NODE_TOOLS)/prettier --config .ci/assets/prettier.json
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-garage demo screenshots fuzz fuzz-api lint fmt fmt-check clippy doc deny advisories
+.PHONY: help run test test-garage demo screenshots fuzz fuzz-api lint fmt fmt-assets fmt-check assets clippy doc deny \
+	advisories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -43,13 +47,21 @@ fuzz-api: ## schemathesis against the API of a server of its own
 	$(CARGO) test --locked --workspace --no-run
 	.ci/fuzz-api $(ARGS)
 
-lint: fmt-check clippy doc deny ## formatting, clippy, docs and dependencies, warnings denied
+lint: fmt-check assets clippy doc deny ## formatting, assets, clippy, docs and dependencies, warnings denied
 
 fmt: ## format the code
 	$(CARGO) fmt --all
 
+fmt-assets: ## format the style sheets
+	@.ci/setup node-tools
+	$(PRETTIER) --write --log-level warn static/css
+
 fmt-check: ## formatting only
 	$(CARGO) fmt --all --check
+
+assets: ## formatting of the style sheets
+	@.ci/setup node-tools
+	$(PRETTIER) --check --log-level warn static/css
 
 clippy: ## clippy on every target
 	@.ci/setup rust
