@@ -52,16 +52,18 @@ lint: fmt-check assets clippy doc deny ## formatting, assets, clippy, docs and d
 fmt: ## format the code
 	$(CARGO) fmt --all
 
-fmt-assets: ## format the style sheets
+fmt-assets: ## format the style sheets and scripts
 	@.ci/setup node-tools
-	$(PRETTIER) --write --log-level warn static/css
+	$(PRETTIER) --write --log-level warn static .ci/assets
 
 fmt-check: ## formatting only
 	$(CARGO) fmt --all --check
 
-assets: ## formatting of the style sheets
+assets: ## style sheets and scripts: formatting, types (JSDoc), eslint
 	@.ci/setup node-tools
-	$(PRETTIER) --check --log-level warn static/css
+	$(PRETTIER) --check --log-level warn static .ci/assets
+	$(NODE_TOOLS)/tsc --project .ci/assets
+	$(NODE_TOOLS)/eslint --config .ci/assets/eslint.config.cjs --max-warnings 0 static/js
 
 clippy: ## clippy on every target
 	@.ci/setup rust
