@@ -56,13 +56,13 @@ struct Inner {
     was_asked: bool,
     /// The id of a request that has no answer yet.
     unanswered: Option<String>,
-    /// Whether either side has ended the connection.
-    has_ended: bool,
+    /// Whether the dispatcher has ended the connection in good order.
+    was_shut_down: bool,
 }
 
 impl Connection {
     fn new(stream: TcpStream) -> Self {
-        let inner = Inner { stream, kept: Vec::new(), was_asked: false, unanswered: None, has_ended: false };
+        let inner = Inner { stream, kept: Vec::new(), was_asked: false, unanswered: None, was_shut_down: false };
         Self(Rc::new(RefCell::new(inner)))
     }
 }
@@ -80,11 +80,7 @@ impl Inner {
 
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let mut inner = self.0.borrow_mut();
-        let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut inner.stream).poll_read(cx, buf));
-        inner.has_ended |= read.is_err() || buf.filled().len() == before;
-        Poll::Ready(read)
+        Pin::new(&mut self.0.borrow_mut().stream).poll_read(cx, buf)
     }
 }
 
@@ -108,7 +104,7 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.0.borrow_mut();
-        inner.has_ended = true;
+        inner.was_shut_down = true;
         if !inner.was_asked && !inner.kept.is_empty() {
             // The dispatcher's own: no handler was asked.
             return Poll::Ready(Ok(()));
@@ -235,8 +231,8 @@ fn refusal(inner: &mut Inner, ended: &Result<(), DispatchError>) -> Option<Refus
     let new = |status, cause| Refusal { status, request_id: Uuid::now_v7().to_string(), cause };
     match ended {
         Err(DispatchError::Parse(error)) => bare.map(|status| new(status, error.to_string())),
-        // It gave up on a connection that nobody has ended, with a request in hand: a chunk cannot be read.
-        Ok(()) if !inner.has_ended => inner.unanswered.take().map(|request_id| Refusal {
+        // It gave up on a connection without ending it, with a request in hand: a chunk cannot be read.
+        Ok(()) if !inner.was_shut_down => inner.unanswered.take().map(|request_id| Refusal {
             status: StatusCode::BAD_REQUEST,
             request_id,
             cause: "a chunk of the body cannot be read".to_owned(),

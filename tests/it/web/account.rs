@@ -155,7 +155,7 @@ async fn predictable_new_password_is_refused_with_the_reason() {
         ("Kowalski 2026", "Names of people, sites and programs are no secret"),
         ("stan.stan.2026", "Names of people, sites and programs are no secret"),
         ("Qualitaet2026", "One word with a year"),
-        ("Passw0rd!2026", "One word with a year"),
+        ("Passw0rd!2026", "Common words, names, dates and repeats"),
         ("qwertzuiopas", "attackers try first"),
         ("horsehorsehorse", "One word with a year"),
         ("monkey dragon 1", "Common words, names, dates and repeats"),
