@@ -125,6 +125,12 @@ pub fn living_of_user(
         .load(conn)?)
 }
 
+/// Whether this user has this session.
+pub fn is_of_user(conn: &mut PgConnection, user_id: Uuid, id: Uuid) -> Result<bool> {
+    let one = sessions::table.filter(sessions::id.eq(id)).filter(sessions::user_id.eq(user_id));
+    Ok(diesel::select(exists(one)).get_result(conn)?)
+}
+
 /// Ends one session of this user; whether there was one.
 pub fn delete_of_user(conn: &mut PgConnection, user_id: Uuid, id: Uuid) -> Result<bool> {
     let one = sessions::table.filter(sessions::id.eq(id)).filter(sessions::user_id.eq(user_id));

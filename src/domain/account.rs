@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     access::Actor,
     audit::{self, Subject},
-    auth, maintenance, passwords, sites, users,
+    auth, maintenance, password_rules, sites, users,
 };
 pub use crate::db::sessions::SessionFacts;
 use crate::{
@@ -75,8 +75,7 @@ pub async fn change_password(
 ) -> Result<UserRow> {
     let id = actor.account()?;
     let user = auth::confirm_password(app, actor, "current", current).await?;
-    passwords::check_new_password_of(&user.username, &new)
-        .map_err(|problem| Error::Invalid(vec![problem]))?;
+    password_rules::check(app, &[&user.username, &user.display_name], &new).await?;
     let hash = app.passwords.hash(new).await?;
     let (actor, now) = (actor.clone(), app.clock.now());
     app.db
@@ -88,14 +87,21 @@ pub async fn change_password(
         .await
 }
 
-/// Ends one of one's own sessions.
+/// Ends one of the actor's own sessions, given the password (ASVS 5.0, 7.5.2).
 ///
 /// # Errors
-/// [`Error::NotFound`] for one that is over, or somebody else's.
-pub async fn revoke(app: &App, actor: &Actor, session: Uuid) -> Result<()> {
-    let (id, actor, now) = (actor.account()?, actor.clone(), app.clock.now());
+/// [`Error::NotFound`] for a session that is over, or of somebody else; [`Error::Invalid`] for a wrong password (field
+/// `password`), [`Error::Throttled`] after too many.
+pub async fn revoke(app: &App, actor: &Actor, session: Uuid, password: SecretString) -> Result<()> {
+    let (id, now) = (actor.account()?, app.clock.now());
+    if !app.db.run(move |conn| db::sessions::is_of_user(conn, id, session)).await? {
+        return Err(Error::NotFound);
+    }
+    let user = auth::confirm_password(app, actor, "password", password).await?;
+    let actor = actor.clone();
     app.db
         .transaction(move |conn| {
+            auth::still(conn, &user)?;
             if !db::sessions::delete_of_user(conn, id, session)? {
                 return Err(Error::NotFound);
             }
@@ -104,11 +110,17 @@ pub async fn revoke(app: &App, actor: &Actor, session: Uuid) -> Result<()> {
         .await
 }
 
-/// Ends all of one's own sessions but this one and returns how many.
-pub async fn revoke_others(app: &App, actor: &Actor, kept: Uuid) -> Result<usize> {
-    let (id, actor, now) = (actor.account()?, actor.clone(), app.clock.now());
+/// Ends all of the actor's own sessions but `kept`, given the password (ASVS 5.0, 7.5.2), and returns how many.
+///
+/// # Errors
+/// [`Error::Invalid`] for a wrong password (field `password`), [`Error::Throttled`] after too many.
+pub async fn revoke_others(app: &App, actor: &Actor, kept: Uuid, password: SecretString) -> Result<usize> {
+    let (id, now) = (actor.account()?, app.clock.now());
+    let user = auth::confirm_password(app, actor, "password", password).await?;
+    let actor = actor.clone();
     app.db
         .transaction(move |conn| {
+            auth::still(conn, &user)?;
             let ended = db::sessions::delete_others(conn, id, kept)?;
             if ended > 0 {
                 revoked(conn, &actor, id, ended, now)?;

@@ -34,6 +34,7 @@ mod names;
 mod new_batch;
 pub mod orphans;
 pub mod password_links;
+pub mod password_rules;
 pub mod passwords;
 pub mod people;
 mod placed;

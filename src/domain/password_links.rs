@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
-    passwords, users,
+    password_rules, passwords, users,
 };
 use crate::{
     app::App,
@@ -102,8 +102,7 @@ pub async fn redeem(
     address: Option<IpAddr>,
 ) -> Result<UserRow> {
     let user = look(app, token).await?;
-    passwords::check_new_password_of(&user.username, &password)
-        .map_err(|problem| Error::Invalid(vec![problem]))?;
+    password_rules::check(app, &[&user.username, &user.display_name], &password).await?;
     let password_hash = app.passwords.hash(password).await?;
     let (token_hash, now) = (hash(token), app.clock.now());
     app.db

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
-    lost_shares, names, passwords, sites,
+    lost_shares, names, password_rules, passwords, sites,
 };
 use crate::{
     app::App,
@@ -37,9 +37,16 @@ impl NewUser {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for each field that will not do.
-    pub fn checked(username: &str, role: Role, password: &SecretString) -> Result<Self> {
+    pub async fn checked(app: &App, username: &str, role: Role, password: &SecretString) -> Result<Self> {
         let username = normalise(username);
-        whole([check_username(&username), passwords::check_new_password_of(&username, password)])?;
+        let mut problems: Vec<FieldError> = check_username(&username).err().into_iter().collect();
+        match password_rules::check(app, &[&username], password).await {
+            Err(Error::Invalid(more)) => problems.extend(more),
+            other => other?,
+        }
+        if !problems.is_empty() {
+            return Err(Error::Invalid(problems));
+        }
         Ok(Self { display_name: username.clone(), username, role })
     }
 
@@ -125,7 +132,7 @@ pub async fn add(
     password: SecretString,
 ) -> Result<UserRow> {
     authorize(actor, Action::Administer, Resource::System)?;
-    let new = NewUser::checked(username, role, &password)?;
+    let new = NewUser::checked(app, username, role, &password).await?;
     let hash = app.passwords.hash(password).await?;
     let (actor, now) = (actor.clone(), app.clock.now());
     app.db
@@ -182,10 +189,13 @@ pub(super) fn insert(
 /// Sets a password and ends the user's sessions and tokens.
 pub async fn set_password(app: &App, actor: &Actor, username: &str, password: SecretString) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
-    passwords::check_new_password_of(&normalise(username), &password)
-        .map_err(|problem| Error::Invalid(vec![problem]))?;
+    let username = normalise(username);
+    let name = username.clone();
+    let user = app.db.run(move |conn| db::users::find_by_name(conn, &name)).await?;
+    let display_name = user.as_ref().map_or("", |user| &user.display_name);
+    password_rules::check(app, &[&username, display_name], &password).await?;
     let hash = app.passwords.hash(password).await?;
-    let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));
+    let (actor, now) = (actor.clone(), app.clock.now());
     app.db
         .transaction(move |conn| {
             let user = named(conn, &username)?;

@@ -17,9 +17,9 @@ use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use super::{error::WebError, transfer::tus};
-use crate::{app::App, error};
+use crate::{app::App, config::Config, error};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What every page may load: nothing but this server's own files. Users' files are shown under `sandbox`
 /// policies of their own (`transfer::download`).
@@ -109,7 +109,17 @@ pub async fn headers<B: MessageBody>(
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }
-    let defaults = [
+    for (name, value) in defaults(&app.config) {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    Ok(res)
+}
+
+/// The headers of every answer that does not set them itself.
+pub fn defaults(config: &Config) -> impl Iterator<Item = (HeaderName, &'static str)> {
+    let always = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
         (header::REFERRER_POLICY, "same-origin"),
@@ -117,13 +127,5 @@ pub async fn headers<B: MessageBody>(
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    for (name, value) in defaults {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
-    if app.config.served_over_https() {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
-    Ok(res)
+    always.into_iter().chain(config.hsts().map(|hsts| (header::STRICT_TRANSPORT_SECURITY, hsts)))
 }

@@ -48,6 +48,7 @@ mod tokens;
 mod trail;
 mod tus;
 mod two_factor;
+mod unreadable;
 mod uploads;
 mod visits;
 
