@@ -9,12 +9,12 @@ use actix_web::{
     body::MessageBody,
     dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse},
     middleware::from_fn,
-    web::{self, Data, FormConfig},
+    web::{self, Data},
 };
 use tracing_actix_web::TracingLogger;
 
 use super::{
-    bearer, error, extract, maintenance,
+    bearer, error, maintenance,
     middleware::{self, RequestSpan},
     refusals, routes, session,
     unreadable::{self, Connection},
@@ -88,7 +88,6 @@ fn site(
     let for_tokens = Arc::clone(&app);
     ActixApp::new()
         .app_data(Data::from(Arc::clone(&app)))
-        .app_data(FormConfig::default().limit(extract::FORM_LIMIT))
         // Outermost last: an id, the log line, the headers, then what an answer looks like.
         .wrap(from_fn(middleware::framing))
         .wrap(from_fn(error::render))
