@@ -1,6 +1,6 @@
 //! What a running Stillage is made of. One builder serves the server, the commands, the jobs and the tests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -26,6 +26,9 @@ use crate::{
 
 /// Connections that one process keeps at most.
 pub const POOL_SIZE: u32 = 16;
+
+/// How long a server that starts waits for PostgreSQL.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The parts, shared by everything that runs.
 pub struct App {
@@ -69,6 +72,9 @@ impl App {
     /// The database or the store cannot be had; the message says what to do.
     pub fn start(config: Config, owner: Owner, clock: Clock) -> anyhow::Result<Arc<Self>> {
         let (database_url, private) = open_database(&config, owner)?;
+        // Who typed a command is told at once.
+        let patience = if owner == Owner::Server { DATABASE_PATIENCE } else { Duration::ZERO };
+        db::start::wait(&database_url, patience)?;
         let applied = db::migrate::run_at(&database_url).map_err(with_cause)?;
         if applied > 0 {
             tracing::info!(applied, "database migrated");
