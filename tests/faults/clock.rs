@@ -45,6 +45,7 @@ async fn ahead(scale: Scale) -> Row {
         // The session of the day ahead is still good, and so is signing in.
         assert_eq!(person.get("/batches").await.status(), 200);
         let person = Person::sign_in(&site.base(), "ann", PASSWORD).await.expect("signing in afterwards");
+        site.is_used_by(&person);
         let load = Load::with(&person, &ledger, 2);
         tokio::time::sleep(Duration::from_secs(scale.pick(2, 20))).await;
         load.stop().await;

@@ -5,7 +5,13 @@
 //! `cargo test --test faults [NAME…]` runs the faults whose names contain one of the words, in the short form.
 //! `FAULTS=full` repeats them as often as docs/reliability.md says and writes the table there.
 
+mod bucket;
+mod clients;
+mod clock;
+mod database;
+mod instances;
 mod kill;
+mod scanner;
 mod support;
 
 use std::{
@@ -23,7 +29,16 @@ const AT_ONCE: usize = 2;
 
 /// Every family of faults, in the order of the table.
 fn all() -> Vec<Fault> {
-    [kill::faults()].into_iter().flatten().collect()
+    [
+        kill::faults(),
+        database::faults(),
+        bucket::faults(),
+        scanner::faults(),
+        clients::faults(),
+        clock::faults(),
+        instances::faults(),
+    ]
+    .into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

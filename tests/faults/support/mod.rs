@@ -3,8 +3,12 @@
 
 pub mod check;
 pub mod load;
+pub mod outage;
 pub mod person;
+pub mod postgres;
+pub mod proxy;
 pub mod report;
+pub mod s3;
 pub mod site;
 
 use std::{pin::Pin, time::Duration};

@@ -81,6 +81,8 @@ pub struct Site {
     port: u16,
     server: Option<Child>,
     log: Arc<Mutex<Vec<String>>>,
+    /// Instead of the template's.
+    session: Option<(String, String)>,
 }
 
 impl Site {
@@ -114,7 +116,7 @@ impl Site {
         let folder = TempDir::with_prefix("stillage-faults-").unwrap();
         // PostgreSQL may run as another user.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        Self { folder, options, port: free_port(), server: None, log: Arc::default() }
+        Self { folder, options, port: free_port(), server: None, log: Arc::default(), session: None }
     }
 
     pub fn folder(&self) -> &Path {
@@ -135,7 +137,15 @@ impl Site {
 
     /// The admin of the template, who is signed in.
     pub fn person(&self) -> Person {
+        if let Some((cookie, token)) = &self.session {
+            return Person::with_session(&self.base(), cookie, token);
+        }
         Person::with_session(&self.base(), &template().cookie, &template().token)
+    }
+
+    /// From now on [`person`](Self::person) is somebody else, such as the admin after another sign-in.
+    pub fn is_used_by(&mut self, person: &Person) {
+        self.session = Some(person.session());
     }
 
     /// Every variable of the server's environment but `PATH`.
