@@ -46,7 +46,12 @@ impl Tally {
     pub async fn check_new(&mut self, site: &Site, ledger: &Ledger) {
         let news: Vec<_> = ledger.stored().into_iter().filter(|(name, _)| !self.checked.contains(name)).collect();
         for (name, entry) in news.into_iter().rev().take(50) {
+            let lost = self.lost.clone();
             self.check_stored(site, &name, &entry).await;
+            // A load that goes on may have deleted it meanwhile.
+            if ledger.entries().get(&name).is_none_or(|entry| entry.state != State::Stored) {
+                self.lost = lost;
+            }
             self.checked.insert(name);
         }
     }
