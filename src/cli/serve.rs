@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     config::{Config, StorageMode},
     db::embedded::Owner,
-    domain::auth,
+    domain::{auth, descriptors},
     jobs::{Job, Worker, schedule},
     web,
 };
@@ -23,6 +23,7 @@ const JOB_STOP: Duration = Duration::from_secs(20);
 const STORE_CHECK: Duration = Duration::from_secs(5);
 
 pub fn run(config: Config) -> anyhow::Result<Finding> {
+    descriptors::raise();
     // Bound first: a port that is taken is told before anything is started.
     let address = config.bind_address;
     let listener = TcpListener::bind(address).with_context(|| {

@@ -25,6 +25,7 @@ pub mod migrate;
 pub mod password_links;
 pub mod people;
 mod pool;
+pub mod preview_jobs;
 pub mod previews;
 pub mod purge;
 pub mod quarantine;
