@@ -15,7 +15,7 @@ use crate::{
         settings,
     },
     domain::{
-        limits::ConcurrencyLimits, passwords::Passwords, readiness::Readiness, settings::Settings, sites,
+        limits::{Capacity, ConcurrencyLimits}, passwords::Passwords, readiness::Readiness, settings::Settings, sites,
         tally::Tally,
     },
     error::{Error, Result},
@@ -110,6 +110,7 @@ impl App {
         };
         Ok(Arc::new(Self {
             renderer: Renderer::new(config.render_program.clone()),
+            limits: ConcurrencyLimits::new(Capacity::for_descriptors(config.descriptors)),
             config,
             settings: chosen,
             scanner,
@@ -118,7 +119,6 @@ impl App {
             cloud: cloud.map(Arc::new),
             clock,
             passwords: Passwords::new(),
-            limits: ConcurrencyLimits::of_this_process(),
             tally: Tally::default(),
             readiness: Readiness::default(),
             metrics: Metrics::new()?,

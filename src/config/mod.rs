@@ -74,6 +74,8 @@ pub struct Config {
     pub render_program: PathBuf,
     /// How long clients are waited for. No variable sets it either.
     pub timeouts: Timeouts,
+    /// How many file descriptors may be open, which limits what is under way at once. `serve` sets what it is given.
+    pub descriptors: u64,
     entries: Vec<Entry>,
 }
 
@@ -163,6 +165,7 @@ impl Config {
             // What runs now, even when an upgrade has put another file in its place.
             render_program: "/proc/self/exe".into(),
             timeouts: Timeouts::default(),
+            descriptors: 65_536,
             entries: read.entries,
         })
     }

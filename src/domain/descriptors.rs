@@ -5,17 +5,14 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// Below this many, the server holds few connections, and the log says so.
 const LOW: u64 = 1024;
 
-/// The soft limit, which is the one that counts. Unknown limits are taken for the usual 1024.
-pub fn limit() -> u64 {
-    getrlimit(Resource::RLIMIT_NOFILE).map_or(LOW, |(soft, _)| soft)
-}
-
-/// Raises the soft limit to the hard one: the low default exists for programs that use `select(2)`.
-pub fn raise() {
+/// Raises the soft limit, which is the one that counts, to the hard one, and returns what it is then. The low default
+/// exists for programs that use `select(2)`.
+pub fn raise() -> u64 {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) }
     });
-    let limit = limit();
+    // One that cannot be read is taken for the usual one.
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(LOW, |(soft, _)| soft);
     if let Err(error) = raised {
         tracing::warn!(%error, limit, "the limit of open files could not be raised");
     }
@@ -26,4 +23,5 @@ pub fn raise() {
              ulimit -n in a shell)"
         );
     }
+    limit
 }

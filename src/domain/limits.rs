@@ -14,10 +14,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{
-    access::{Actor, Role},
-    descriptors,
-};
+use super::access::{Actor, Role};
 use crate::error::{Error, Result};
 
 /// When a refused caller may try again.
@@ -142,11 +139,6 @@ impl ConcurrencyLimits {
             archives: Limit::new(&ARCHIVES, capacity.archives),
             visits: Limit::new(&VISITS, capacity.visits),
         }
-    }
-
-    /// For the number of file descriptors that this process may open now.
-    pub fn of_this_process() -> Self {
-        Self::new(Capacity::for_descriptors(descriptors::limit()))
     }
 }
 

@@ -79,6 +79,11 @@ impl TestApp {
         Self::with_config(&[], |config| config.timeouts = timeouts)
     }
 
+    /// With so few file descriptors to count on.
+    pub fn with_descriptors(descriptors: u64) -> Self {
+        Self::with_config(&[], |config| config.descriptors = descriptors)
+    }
+
     fn with_config(environment: &[(&str, &str)], change: impl FnOnce(&mut Config)) -> Self {
         let database = Database::new();
         let uploads = TempDir::with_prefix("stillage-it-uploads-").unwrap();

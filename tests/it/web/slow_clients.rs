@@ -1,4 +1,4 @@
-//! Clients that take or send too little, and how many requests one person has under way.
+//! Clients that take or send too little, too many connections, and too many requests of one person.
 
 use std::{
     io::{Read, Write},
@@ -154,4 +154,38 @@ async fn requests_above_the_limit_of_one_person_are_asked_to_come_back() {
     app.stranger().get("/login").await.is(200);
     drop(held);
     staff.get("/batches").await.is(200);
+}
+
+/// Whether the server has closed a connection.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    match stream.read(&mut [0; 16]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_connections_end_the_oldest_without_a_request_and_no_download() {
+    let app = TestApp::with_descriptors(256);
+    let staff = app.staff().await;
+    let mut stalled = download(&app, &staff).await;
+    eventually("the download is under way", || permits(&app) == (1, 1));
+    // More than there is room for, one after the other.
+    let mut idle: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(app.address).unwrap()).collect();
+    eventually("the first is closed", || is_closed(&mut idle[0]));
+    // Somebody new is served, and so is whoever came last.
+    app.stranger().get("/login").await.is(200);
+    let last = idle.last_mut().unwrap();
+    last.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    last.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut head = [0; 12];
+    last.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let closed = idle.iter_mut().filter_map(|stream| is_closed(stream).then_some(())).count();
+    assert!((100..200).contains(&closed), "{closed} of 200");
+    // The download goes on to its end.
+    let mut came = Vec::new();
+    stalled.read_to_end(&mut came).unwrap();
+    assert!(came.len() > LARGE, "{} bytes came", came.len());
 }
