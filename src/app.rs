@@ -15,7 +15,8 @@ use crate::{
         settings,
     },
     domain::{
-        passwords::Passwords, readiness::Readiness, settings::Settings, sites, slots::Slots, tally::Tally,
+        limits::{Capacity, ConcurrencyLimits}, passwords::Passwords, readiness::Readiness, settings::Settings, sites,
+        tally::Tally,
     },
     error::{Error, Result},
     metrics::Metrics,
@@ -43,7 +44,7 @@ pub struct App {
     pub cloud: Option<Arc<ObjectStorage>>,
     pub clock: Clock,
     pub passwords: Passwords,
-    pub slots: Slots,
+    pub limits: ConcurrencyLimits,
     pub tally: Tally,
     pub readiness: Readiness,
     pub renderer: Renderer,
@@ -115,6 +116,7 @@ impl App {
         };
         Ok(Arc::new(Self {
             renderer: Renderer::new(config.render_program.clone()),
+            limits: ConcurrencyLimits::new(Capacity::for_descriptors(config.descriptors)),
             config,
             settings: chosen,
             scanner,
@@ -123,7 +125,6 @@ impl App {
             cloud: cloud.map(Arc::new),
             clock,
             passwords: Passwords::new(),
-            slots: Slots::default(),
             tally: Tally::default(),
             readiness: Readiness::default(),
             metrics: Metrics::new()?,

@@ -20,6 +20,8 @@ pub struct NewJob<'a> {
     pub max_attempts: i32,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// Whose document it is for; nil for jobs that are nobody's.
+    pub owner_id: Uuid,
 }
 
 #[derive(Debug, Clone, Queryable, QueryableByName, Selectable)]
@@ -45,7 +47,7 @@ pub enum Kinds {
 }
 
 /// Takes the job of these kinds that is due first, until `lease_until`. Jobs whose worker let its lease run out are
-/// due again.
+/// due again. Previews have a queue of their own (`preview_jobs`).
 pub fn claim(
     conn: &mut PgConnection,
     worker: Uuid,
@@ -59,7 +61,7 @@ pub fn claim(
     };
     claim_in(
         conn,
-        r"kind NOT LIKE 'copy\_%' AND (kind = ANY ($4)) = $5",
+        r"kind <> 'make_previews' AND kind NOT LIKE 'copy\_%' AND (kind = ANY ($4)) = $5",
         named,
         only,
         worker,

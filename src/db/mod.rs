@@ -27,6 +27,7 @@ mod outage;
 pub mod password_links;
 pub mod people;
 mod pool;
+pub mod preview_jobs;
 pub mod previews;
 pub mod purge;
 pub mod quarantine;

@@ -18,10 +18,10 @@ use super::{
     copies,
     inflow::Inflow,
     kind::Kind,
+    limits::{LimitKey, Permit},
     placed::Placed,
     previews,
     scan::{self, Origin},
-    slots::{Slot, Taker},
 };
 use crate::{
     app::App,
@@ -46,7 +46,7 @@ pub struct Intake {
     app: Arc<App>,
     actor: Actor,
     batch_id: Uuid,
-    _slot: Slot,
+    _permit: Permit,
 }
 
 impl Intake {
@@ -63,8 +63,8 @@ impl Intake {
                 takes_files(&batch)
             })
             .await?;
-        let slot = app.slots.uploads.take(&[Taker::User(actor.account()?)])?;
-        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, _slot: slot })
+        let permit = app.limits.uploads.acquire(&[LimitKey::of(actor).ok_or(Error::Forbidden)?])?;
+        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, _permit: permit })
     }
 
     /// Begins one file.

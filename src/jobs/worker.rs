@@ -28,15 +28,13 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How often the queue is looked at. One indexed look-up; a notification would save nothing at this rate and
 /// cost a connection.
 const POLL: Duration = Duration::from_millis(250);
-/// Jobs whose work is drawing in a child process.
-const DRAWING: &[&str] = &["make_previews"];
 /// What runs at once, each entry on its own: many files to draw or to copy keep nothing else waiting, and the other
 /// way round.
 const LANES: &[Lane] = &[
-    Lane::Of(Kinds::AllBut(DRAWING)),
-    Lane::Of(Kinds::AllBut(DRAWING)),
-    Lane::Of(Kinds::Only(DRAWING)),
-    Lane::Of(Kinds::Only(DRAWING)),
+    Lane::Others,
+    Lane::Others,
+    Lane::Previews,
+    Lane::Previews,
     Lane::Copies,
     Lane::Copies,
     Lane::Copies,
@@ -59,8 +57,9 @@ const RETRY_MAX: Duration = Duration::from_secs(3600);
 enum Lane {
     /// Jobs about copies, which wait for disks and networks.
     Copies,
-    /// Others, of these kinds.
-    Of(Kinds),
+    /// Pictures and texts of documents, made in a child process, for all uploaders in turn.
+    Previews,
+    Others,
 }
 
 /// The running worker of this process.
@@ -172,7 +171,8 @@ async fn wait(pause: Duration, stopped: &mut watch::Receiver<bool>) {
 async fn run_next(app: &Arc<App>, lane: Lane, worker: Uuid) -> Result<bool> {
     let begun = app.clock.now();
     let claim = move |conn: &mut PgConnection| match lane {
-        Lane::Of(kinds) => db::jobs::claim(conn, worker, kinds, begun, begun + LEASE),
+        Lane::Others => db::jobs::claim(conn, worker, Kinds::AllBut(&[]), begun, begun + LEASE),
+        Lane::Previews => db::preview_jobs::claim(conn, worker, begun, begun + LEASE),
         Lane::Copies => {
             let paused = copies::are_paused(conn)?;
             db::jobs::claim_copy(conn, worker, begun, begun + LEASE, paused)

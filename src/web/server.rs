@@ -11,19 +11,18 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use super::{
-    bearer, error, extract, maintenance,
+    bearer, connections, error, extract, maintenance,
     middleware::{self, RequestSpan},
     refusals, routes, session,
 };
 use crate::app::App;
 
-/// A client must send its request's head within this time.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// After an answer that ends the connection, the client gets this long to read it.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Running requests, uploads among them, get this long to end when the server stops.
 const STOP_TIMEOUT_SECONDS: u64 = 30;
+/// Threads of each worker that wait for disks and the database. Each costs address space, and more would only wait.
+const BLOCKING_THREADS: usize = 32;
 /// Downloads leave in large writes; the default of 32 KiB costs a third of the throughput.
 const WRITE_BUFFER: usize = 512 * 1024;
 
@@ -38,6 +37,11 @@ pub fn run(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<Server> {
     let app = Arc::clone(app);
+    let timeouts = app.config.timeouts;
+    let capacity = app.limits.capacity;
+    // Each worker needs room for a few connections.
+    let workers = workers.clamp(1, (capacity.connections / 8).max(1));
+    let comfortable = capacity.comfortable_connections / workers;
     let server = HttpServer::new(move || {
         let for_headers = Arc::clone(&app);
         let for_tokens = Arc::clone(&app);
@@ -50,6 +54,7 @@ pub fn run(
             .wrap(from_fn(refusals::note))
             .wrap(from_fn(move |req, next| middleware::headers(Arc::clone(&for_headers), req, next)))
             .wrap(TracingLogger::<RequestSpan>::new())
+            .wrap(from_fn(connections::track))
             .configure(|config| routes::open().register(config))
             .service(
                 web::scope("")
@@ -62,9 +67,12 @@ pub fn run(
             )
     })
     .workers(workers)
-    .client_request_timeout(HEAD_TIMEOUT)
+    .max_connections(capacity.connections / workers)
+    .worker_max_blocking_threads(BLOCKING_THREADS)
+    .on_connect(move |io, data| connections::opened(io, data, timeouts, comfortable))
+    .client_request_timeout(timeouts.head)
     .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-    .keep_alive(KEEP_ALIVE)
+    .keep_alive(timeouts.keep_alive)
     .h1_write_buffer_size(WRITE_BUFFER)
     .shutdown_timeout(STOP_TIMEOUT_SECONDS)
     .shutdown_signal(stop)
