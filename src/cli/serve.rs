@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     config::{Config, StorageMode},
     db::embedded::Owner,
-    domain::auth,
+    domain::{auth, descriptors},
     jobs::{Job, Worker, schedule},
     web,
 };
@@ -26,7 +26,8 @@ const JOB_STOP: Duration = Duration::from_secs(20);
 /// How often the store is looked at, besides every write.
 const STORE_CHECK: Duration = Duration::from_secs(5);
 
-pub fn run(config: Config) -> anyhow::Result<Finding> {
+pub fn run(mut config: Config) -> anyhow::Result<Finding> {
+    config.descriptors = descriptors::raise();
     // Bound first: a port that is taken is told before anything is started.
     let address = config.bind_address;
     let listener = TcpListener::bind(address).with_context(|| {

@@ -5,6 +5,7 @@
 mod cloud;
 mod reader;
 mod scanner;
+mod timeouts;
 
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
@@ -16,6 +17,7 @@ pub use self::{
     cloud::{Bucket, Cdn, CloudStorage, DownloadMode, Patience, StorageMode},
     reader::{ConfigError, Entry},
     scanner::ScannerAddress,
+    timeouts::Timeouts,
 };
 
 /// Where PostgreSQL is.
@@ -74,6 +76,10 @@ pub struct Config {
     /// What runs as the child that makes previews: this program itself. No variable sets it; tests, which are another
     /// program, do.
     pub render_program: PathBuf,
+    /// How long clients are waited for. No variable sets it either.
+    pub timeouts: Timeouts,
+    /// How many file descriptors may be open, which limits what is under way at once. `serve` sets what it is given.
+    pub descriptors: u64,
     entries: Vec<Entry>,
 }
 
@@ -166,6 +172,8 @@ impl Config {
             log_filter,
             // What runs now, even when an upgrade has put another file in its place.
             render_program: "/proc/self/exe".into(),
+            timeouts: Timeouts::default(),
+            descriptors: 65_536,
             entries: read.entries,
         })
     }

@@ -20,7 +20,7 @@ use super::{
     batches::{cut_to_page, not_in_trash, visible},
     csv::{cell, one_line},
     files,
-    slots::{Slot, Taker},
+    limits::{LimitKey, Permit},
 };
 use crate::{
     app::App,
@@ -49,7 +49,7 @@ pub struct Archive {
     /// Small files that are made here: their names and contents, after all others.
     pub texts: Vec<(&'static str, String)>,
     /// The place it takes among those on their way; none where it is only looked at.
-    pub slot: Option<Slot>,
+    pub permit: Option<Permit>,
 }
 
 impl Archive {
@@ -100,8 +100,8 @@ pub async fn open(
             Ok((batch.number, batch.site_id))
         })
         .await?;
-    let takers: Vec<Taker> = actor.id().map(Taker::User).into_iter().collect();
-    let slot = (purpose == Purpose::Take).then(|| app.slots.archives.take(&takers)).transpose()?;
+    let keys = Vec::from_iter(LimitKey::of(actor));
+    let permit = (purpose == Purpose::Take).then(|| app.limits.archives.acquire(&keys)).transpose()?;
     let is_chosen = chosen.is_some();
     let contents = contents(app, batch, chosen, Reader::Colleague).await?;
     if is_chosen && contents.is_empty() {
@@ -118,7 +118,7 @@ pub async fn open(
             })
             .await?;
     }
-    Ok(Archive { slot, ..archive })
+    Ok(Archive { permit, ..archive })
 }
 
 /// Reads what is known of the files of a batch, or of the chosen ones. Whoever calls has decided that they may go out.
@@ -220,7 +220,7 @@ impl Contents {
         }
         texts.push((MANIFEST, self.manifest));
         let filename = Names::default().give(&format!("{number}.zip"));
-        (Archive { filename, made_at, files: self.files, texts, slot: None }, self.parts)
+        (Archive { filename, made_at, files: self.files, texts, permit: None }, self.parts)
     }
 }
 

@@ -18,10 +18,10 @@ use super::{
     copies,
     inflow::Inflow,
     kind::Kind,
+    limits::{LimitKey, Permit},
     placed::Placed,
     previews,
     scan::{self, Origin},
-    slots::{Slot, Taker},
 };
 use crate::{
     app::App,
@@ -46,7 +46,7 @@ pub struct Intake {
     app: Arc<App>,
     actor: Actor,
     batch_id: Uuid,
-    _slot: Slot,
+    _permit: Permit,
 }
 
 impl Intake {
@@ -63,8 +63,8 @@ impl Intake {
                 takes_files(&batch)
             })
             .await?;
-        let slot = app.slots.uploads.take(&[Taker::User(actor.account()?)])?;
-        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, _slot: slot })
+        let permit = app.limits.uploads.acquire(&[LimitKey::of(actor).ok_or(Error::Forbidden)?])?;
+        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, _permit: permit })
     }
 
     /// Begins one file.
@@ -266,12 +266,13 @@ async fn record(
         }
         Ok(Outcome::RolledBack(error)) | Err(error) => {
             placed.take_back(app).await?;
-            Err(error)
+            Err(db::trouble::explained(error))
         }
         Ok(Outcome::Unknown(error)) => {
             // In doubt the file stays: if no row names it, the reconciler moves it aside later.
             placed.confirm(app).await;
-            settle(app, id).await.ok_or(error)
+            tracing::error!(%id, ?error, "the commit of an upload was not answered");
+            settle(app, id).await.ok_or_else(Error::database_busy)
         }
     }
 }
@@ -331,13 +332,16 @@ fn commit(
     }
 }
 
-/// Reads a row back whose commit was not answered; the database may need a moment to come back.
+/// Reads a row back whose commit was not answered. A database that answers has done it within seconds or never will;
+/// one that comes back after a crash may need longer until it answers.
 async fn settle(app: &App, id: Uuid) -> Option<Found> {
-    for pause_ms in [0, 100, 300, 900, 2700] {
+    let mut absent = 0;
+    for pause_ms in [0, 100, 300, 900, 2700, 5000, 10_000] {
         tokio::time::sleep(Duration::from_millis(pause_ms)).await;
         match app.db.run(move |conn| db::attachments::find(conn, id)).await {
             Ok(Some(found)) => return Some(found),
-            Ok(None) => {}
+            Ok(None) if absent == 3 => break,
+            Ok(None) => absent += 1,
             Err(error) => tracing::warn!(%error, %id, "an unanswered commit is not settled yet"),
         }
     }

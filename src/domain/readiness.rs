@@ -1,6 +1,8 @@
 //! Whether this instance can serve. Anybody may ask, as often as they like: one answer counts for a moment, and whoever
 //! asks while it is being found out waits for that one.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 
@@ -9,6 +11,9 @@ use crate::{app::App, db};
 
 /// How long an answer counts.
 const LIFE: TimeDelta = TimeDelta::seconds(1);
+
+/// A database that takes longer than this to answer is not ready; those who ask give up soon themselves.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is degraded while it serves, or what keeps it from serving.
 pub type Answer = Result<Vec<&'static str>, &'static str>;
@@ -38,7 +43,9 @@ pub async fn ready(app: &App) -> Answer {
 }
 
 async fn probe(app: &App) -> Answer {
-    app.db.run(db::users::any_admin).await.map_err(|_| "database")?;
+    // Nothing is left half done when the wait ends: it only reads.
+    let asked = tokio::time::timeout(PATIENCE, app.db.run(db::users::any_admin)).await;
+    asked.is_ok_and(|answer| answer.is_ok()).then_some(()).ok_or("database")?;
     maintenance::check(app).await.map_err(|error| {
         tracing::error!(error = ?error, "the store is not ready");
         "storage"

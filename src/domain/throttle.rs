@@ -145,7 +145,7 @@ async fn count(app: &App, names: Vec<(String, Quota)>) -> Result<Attempt> {
 }
 
 /// One home or office has a whole IPv6 /64 to itself; addresses within it are one network.
-pub(super) fn network_of(address: IpAddr) -> IpAddr {
+pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => prefix(v6, 64),
         v4 => v4,

@@ -224,6 +224,17 @@ impl Job {
     /// Adds the job to the queue, to run as soon as a worker is free. With a `dedupe_key` that a living job
     /// has, nothing is added.
     pub fn enqueue(&self, conn: &mut PgConnection, clock: &Clock, dedupe_key: Option<&str>) -> Result<bool> {
+        self.enqueue_for(Uuid::nil(), conn, clock, dedupe_key)
+    }
+
+    /// The same for a document of this person.
+    pub fn enqueue_for(
+        &self,
+        owner_id: Uuid,
+        conn: &mut PgConnection,
+        clock: &Clock,
+        dedupe_key: Option<&str>,
+    ) -> Result<bool> {
         let now = clock.now();
         jobs::enqueue(
             conn,
@@ -236,6 +247,7 @@ impl Job {
                 max_attempts: self.max_attempts(),
                 created_at: now,
                 updated_at: now,
+                owner_id,
             },
         )
     }

@@ -17,14 +17,14 @@ use uuid::Uuid;
 
 use super::{
     bearer::{self, Bearer},
-    client, csrf,
+    client, connections, csrf,
     error::WebError,
     multipart::{self, GuardedForm},
     session::{self, SignedIn},
 };
 use crate::{
     app::App,
-    domain::access::Actor,
+    domain::{access::Actor, limits::LimitKey},
     error::{Error, Result},
 };
 
@@ -59,7 +59,15 @@ pub struct CurrentUser {
 }
 
 impl CurrentUser {
+    /// Who sends the request, which then holds one of their permits until its answer is delivered.
     fn of(req: &HttpRequest) -> Result<Self> {
+        let current = Self::identify(req)?;
+        let keys = Vec::from_iter(LimitKey::of(&current.actor));
+        connections::hold(req, parts(req)?.limits.requests.acquire(&keys)?);
+        Ok(current)
+    }
+
+    fn identify(req: &HttpRequest) -> Result<Self> {
         match bearer::of(req) {
             Bearer::None => Self::of_session(req),
             Bearer::Holder(holder) => {

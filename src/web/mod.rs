@@ -6,6 +6,7 @@ pub mod bearer;
 mod brand;
 mod browser;
 pub mod client;
+pub mod connections;
 pub mod csrf;
 pub mod error;
 pub mod extract;

@@ -14,20 +14,19 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use super::{
-    bearer, error, maintenance,
+    bearer, connections, error, maintenance,
     middleware::{self, RequestSpan},
     refusals, routes, session,
     unreadable::{self, Connection},
 };
 use crate::app::App;
 
-/// A client must send its request's head within this time.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// After an answer that ends the connection, the client gets this long to read it.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Running requests, uploads among them, get this long to end when the server stops.
 const STOP_TIMEOUT_SECONDS: u64 = 30;
+/// Threads of each worker that wait for disks and the database. Each costs address space, and more would only wait.
+const BLOCKING_THREADS: usize = 32;
 /// Downloads leave in large writes; the default of 32 KiB costs a third of the throughput.
 const WRITE_BUFFER: usize = 512 * 1024;
 
@@ -46,7 +45,17 @@ pub fn run(
 ) -> std::io::Result<Server> {
     let app = Arc::clone(app);
     let address = listener.local_addr()?;
-    let server = Server::build().workers(workers).shutdown_timeout(STOP_TIMEOUT_SECONDS).shutdown_signal(stop);
+    let timeouts = app.config.timeouts;
+    let capacity = app.limits.capacity;
+    // Each worker needs room for a few connections.
+    let workers = workers.clamp(1, (capacity.connections / 8).max(1));
+    let comfortable = capacity.comfortable_connections / workers;
+    let server = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(capacity.connections / workers)
+        .worker_max_blocking_threads(BLOCKING_THREADS)
+        .shutdown_timeout(STOP_TIMEOUT_SECONDS)
+        .shutdown_signal(stop);
     let stopping = server.graceful_shutdown_signal();
     let server = server.listen("http", listener, move || {
         let stopping = stopping.clone();
@@ -58,12 +67,13 @@ pub fn run(
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .client_request_timeout(HEAD_TIMEOUT)
+            .client_request_timeout(timeouts.head)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .keep_alive(KEEP_ALIVE)
+            .keep_alive(timeouts.keep_alive)
             .h1_write_buffer_size(WRITE_BUFFER)
             .local_addr(address)
-            .on_connect_ext(|connection: &Connection, data| {
+            .on_connect_ext(move |connection: &Connection, data| {
+                connection.with_stream(|stream| connections::opened(stream, data, timeouts, comfortable));
                 data.insert(connection.clone());
             })
             .h1(site);
@@ -95,6 +105,7 @@ fn site(
         .wrap(from_fn(move |req, next| middleware::headers(Arc::clone(&for_headers), req, next)))
         .wrap(from_fn(unreadable::track))
         .wrap(TracingLogger::<RequestSpan>::new())
+        .wrap(from_fn(connections::track))
         .configure(|config| routes::open().register(config))
         .service(
             web::scope("")

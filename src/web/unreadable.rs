@@ -65,6 +65,10 @@ impl Connection {
         let inner = Inner { stream, kept: Vec::new(), was_asked: false, unanswered: None, was_shut_down: false };
         Self(Rc::new(RefCell::new(inner)))
     }
+
+    pub fn with_stream(&self, work: impl FnOnce(&TcpStream)) {
+        work(&self.0.borrow().stream);
+    }
 }
 
 impl Inner {

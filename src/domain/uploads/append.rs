@@ -22,7 +22,7 @@ use crate::{
         content,
         inflow::Inflow,
         intake::{self, Arrival},
-        slots::{Slot, Taker},
+        limits::{LimitKey, Permit},
     },
     error::{Error, Refusal, Result, UploadTrouble},
     storage::{Resumed, Staging, key},
@@ -59,7 +59,7 @@ pub struct Append {
     inflow: Inflow,
     checksum: Option<Checksum>,
     recorded: Instant,
-    _slot: Slot,
+    _permit: Permit,
 }
 
 impl Append {
@@ -117,7 +117,7 @@ impl Append {
         claim: Claim,
         checksum: Option<Checksum>,
     ) -> Result<Self> {
-        let slot = app.slots.uploads.take(&[Taker::User(actor.account()?)])?;
+        let permit = app.limits.uploads.acquire(&[LimitKey::of(actor).ok_or(Error::Forbidden)?])?;
         let kind = intake::kind_of(app, &row.filename)?;
         // The limit may have been lowered since the upload was begun.
         intake::check_size(app, row.length as u64)?;
@@ -136,7 +136,7 @@ impl Append {
             inflow,
             checksum,
             recorded: Instant::now(),
-            _slot: slot,
+            _permit: permit,
         })
     }
 

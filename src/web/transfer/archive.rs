@@ -10,7 +10,7 @@ use futures_util::stream;
 
 use super::{
     body::CHUNK,
-    disposition, held,
+    disposition,
     zip::{self, Open, Zip},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     domain::archive::{self, Archive, Entry, Purpose},
     error::{Error, Result},
     web::{
+        connections,
         error::WebResult,
         extract::{self, CurrentUser, Parts, Posted},
     },
@@ -28,30 +29,28 @@ use crate::{
 pub async fn of_batch(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     let purpose = if *req.method() == Method::HEAD { Purpose::Look } else { Purpose::Take };
     let archive = archive::open(&app, &by.actor, extract::id(&path)?, None, purpose).await?;
-    Ok(answer(&app, archive))
+    Ok(answer(&req, &app, archive))
 }
 
 /// `POST /batches/{id}/archive.zip`
-pub async fn of_chosen(app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
+pub async fn of_chosen(req: HttpRequest, app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
     let (batch, ids) = (extract::id(&path)?, form.fields.ids("ids"));
     let archive = archive::open(&app, &form.by.actor, batch, Some(ids), Purpose::Take).await?;
-    Ok(answer(&app, archive))
+    Ok(answer(&req, &app, archive))
 }
 
-/// The archive on its way; its place is given back when the last byte is sent, or the client is gone.
-pub(in crate::web) fn answer(app: &Parts, mut archive: Archive) -> HttpResponse {
-    let slot = archive.slot.take();
+/// The archive on its way; its permit is given back when the last byte is delivered, or the client is gone.
+pub(in crate::web) fn answer(req: &HttpRequest, app: &Parts, mut archive: Archive) -> HttpResponse {
     let files = archive.files.iter().map(|file| (file.name.as_str(), file.size));
     let texts = archive.texts.iter().map(|(name, text)| (*name, text.len() as u64));
     let length = zip::length(files.chain(texts));
-    let answer = HttpResponse::Ok()
+    if let Some(permit) = archive.permit.take() {
+        connections::hold(req, permit);
+    }
+    HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/zip"))
         .insert_header((header::CONTENT_DISPOSITION, disposition::value("attachment", &archive.filename)))
-        .body(SizedStream::new(length, body(Arc::clone(app), archive)));
-    match slot {
-        Some(slot) => held::holding(answer, slot),
-        None => answer,
-    }
+        .body(SizedStream::new(length, body(Arc::clone(app), archive)))
 }
 
 /// The bytes of an archive. An error ends it short of its length, which breaks the connection.

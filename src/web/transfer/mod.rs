@@ -4,7 +4,6 @@ pub mod archive;
 pub mod body;
 pub mod disposition;
 pub mod download;
-pub mod held;
 pub mod preview;
 pub mod tus;
 pub mod upload;

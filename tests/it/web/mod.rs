@@ -41,6 +41,7 @@ mod session;
 mod settings;
 mod shares;
 mod sites;
+mod slow_clients;
 mod smuggling;
 mod stats;
 mod throttle;
