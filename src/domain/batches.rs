@@ -183,6 +183,19 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> 
         .await
 }
 
+/// Whether the actor may make batches at all, to be asked before what they send is read.
+///
+/// # Errors
+/// [`Error::Forbidden`] when there is no site at which they may.
+pub fn check_may_create(actor: &Actor) -> Result<()> {
+    let may = |site| actor.may(Action::ManageBatches, Resource::Site(site));
+    let is_allowed = match actor.visible_sites() {
+        Some(sites) => sites.iter().copied().any(may),
+        None => may(Uuid::nil()),
+    };
+    if is_allowed { Ok(()) } else { Err(Error::Forbidden) }
+}
+
 /// Makes a batch in `site_id`, or in the actor's only site when there is just one to choose.
 ///
 /// # Errors

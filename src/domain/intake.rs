@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// Longest file name that is recorded, in bytes.
-const NAME_MAX_BYTES: usize = 1024;
+pub const NAME_MAX_BYTES: usize = 1024;
 
 /// A batch that the actor may upload to.
 pub struct Intake {

@@ -21,6 +21,9 @@ use crate::{app::App, error};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Longest path with its query, in bytes (RFC 9110, 4.1, asks for 8,000). Pages repeat a search in many links.
+const TARGET_MAX: usize = 8192;
+
 /// What every page may load: nothing but this server's own files. Users' files are shown under `sandbox`
 /// policies of their own (`transfer::download`).
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
@@ -69,7 +72,8 @@ fn is_ambiguous(head: &RequestHead) -> bool {
     has(header::TRANSFER_ENCODING) && (has(header::CONTENT_LENGTH) || head.version < Version::HTTP_11)
 }
 
-/// Refuses what could smuggle a second request. The server itself refuses all other doubtful framing.
+/// Refuses what could smuggle a second request, and addresses without end. The server itself refuses all other
+/// doubtful framing.
 pub async fn framing<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
@@ -77,6 +81,12 @@ pub async fn framing<B: MessageBody>(
     if is_ambiguous(req.head()) {
         let refusal = WebError(error::Error::BadRequest(
             "The request says in two ways how long it is. Send one of them.".into(),
+        ));
+        return Ok(req.error_response(refusal).map_into_right_body());
+    }
+    if req.uri().path_and_query().is_some_and(|target| target.as_str().len() > TARGET_MAX) {
+        let refusal = WebError(error::Error::BadRequest(
+            format!("The address has more than {TARGET_MAX} bytes. Shorten what is searched for.").into(),
         ));
         return Ok(req.error_response(refusal).map_into_right_body());
     }

@@ -6,12 +6,12 @@ use actix_web::{
     App as ActixApp, HttpServer,
     dev::Server,
     middleware::from_fn,
-    web::{self, Data, FormConfig},
+    web::{self, Data},
 };
 use tracing_actix_web::TracingLogger;
 
 use super::{
-    bearer, connections, error, extract, maintenance,
+    bearer, connections, error, maintenance,
     middleware::{self, RequestSpan},
     refusals, routes, session,
 };
@@ -47,7 +47,6 @@ pub fn run(
         let for_tokens = Arc::clone(&app);
         ActixApp::new()
             .app_data(Data::from(Arc::clone(&app)))
-            .app_data(FormConfig::default().limit(extract::FORM_LIMIT))
             // Outermost last: an id, the log line, the headers, then what an answer looks like.
             .wrap(from_fn(middleware::framing))
             .wrap(from_fn(error::render))

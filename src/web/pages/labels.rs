@@ -2,7 +2,6 @@
 
 use actix_web::{HttpRequest, web};
 use fast_qr::{ECL, QRBuilder};
-use uuid::Uuid;
 
 use super::{
     frame, render,
@@ -17,7 +16,7 @@ use crate::{
     error::{Error, Result},
     web::{
         error::WebResult,
-        extract::{self, CurrentUser, Parts},
+        extract::{self, CurrentUser, Fields, Parts},
     },
 };
 
@@ -36,11 +35,9 @@ pub async fn several(
     req: HttpRequest,
     app: Parts,
     by: CurrentUser,
-    query: web::Query<Vec<(String, String)>>,
+    query: web::Query<Fields>,
 ) -> WebResult {
-    let ids = query.iter().filter(|(name, _)| name == "ids");
-    let ids: Vec<Uuid> = ids.map(|(_, id)| id.parse().unwrap_or_default()).collect();
-    let labels = labels::several(&app, &by.actor, ids).await?;
+    let labels = labels::several(&app, &by.actor, query.ids("ids")).await?;
     page(&req, &app, &by, labels, None)
 }
 

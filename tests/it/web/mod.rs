@@ -34,6 +34,7 @@ mod previews;
 mod quarantine;
 mod races;
 mod refusals;
+mod request_bounds;
 mod scanning;
 mod second_rule;
 mod session;
