@@ -230,7 +230,7 @@ impl Job {
     /// The same for a document of this person.
     pub fn enqueue_for(
         &self,
-        owner_id: Uuid,
+        fair_key: Uuid,
         conn: &mut PgConnection,
         clock: &Clock,
         dedupe_key: Option<&str>,
@@ -247,7 +247,7 @@ impl Job {
                 max_attempts: self.max_attempts(),
                 created_at: now,
                 updated_at: now,
-                owner_id,
+                fair_key,
             },
         )
     }

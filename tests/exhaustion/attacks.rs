@@ -60,10 +60,11 @@ fn batch_of(client: &Client, name: &str, n: usize) -> String {
 
 /// Files whose bytes look like the beginnings of boundaries.
 fn near_boundaries(clients: &[Client], time: Duration) -> Vec<TcpStream> {
+    let batches: Vec<String> = (0..2).map(|n| batch_of(&clients[n], "NEAR", n)).collect();
     each(&clients[..2], |client, n| {
-        let batch = batch_of(client, "NEAR", n);
+        let batch = &batches[n];
         let data = b"\r--".repeat(200_000);
-        let (head, end) = client.upload_parts(&batch, "near.pdf", data.len() + 8);
+        let (head, end) = client.upload_parts(batch, "near.pdf", data.len() + 8);
         let mut body = vec![[head.as_bytes(), b"%PDF-1.4", &data, end.as_bytes()].concat()];
         if let Some(stream) = connect(client.address) {
             send_for(time, stream, || body.pop());
@@ -93,8 +94,9 @@ fn endless_fields(clients: &[Client], time: Duration) -> Vec<TcpStream> {
 
 /// Forms of very many parts with long names.
 fn flood_of_parts(clients: &[Client], time: Duration) -> Vec<TcpStream> {
+    let batches: Vec<String> = (0..2).map(|n| batch_of(&clients[n], "PARTS", n)).collect();
     each(&clients[..2], |client, n| {
-        let batch = batch_of(client, "PARTS", n);
+        let batch = &batches[n];
         let name = "f".repeat(3_000);
         let part =
             format!("--XbX\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}.exe\"\r\n\r\n\r\n");
