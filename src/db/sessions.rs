@@ -109,6 +109,28 @@ pub fn touch(conn: &mut PgConnection, key_hash: &[u8], at: DateTime<Utc>) -> Res
     Ok(())
 }
 
+/// When a session of this user was last used; `None` when it ended. With `held` it does not end before the transaction.
+pub fn last_seen(
+    conn: &mut PgConnection,
+    user_id: Uuid,
+    id: Uuid,
+    held: bool,
+) -> Result<Option<DateTime<Utc>>> {
+    let one = sessions::table
+        .filter(sessions::id.eq(id))
+        .filter(sessions::user_id.eq(user_id))
+        .select(sessions::last_seen_at);
+    let found = if held { one.for_key_share().first(conn) } else { one.first(conn) };
+    Ok(found.optional()?)
+}
+
+pub fn touch_id(conn: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<()> {
+    diesel::update(sessions::table.filter(sessions::id.eq(id)))
+        .set(sessions::last_seen_at.eq(at))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// A user's sessions that can still be used, the latest used first. Without their keys and states.
 pub fn living_of_user(
     conn: &mut PgConnection,

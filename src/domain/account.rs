@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::Actor,
     audit::{self, Subject},
     auth, maintenance, passwords, sites, users,
@@ -47,11 +48,10 @@ pub async fn show(app: &App, actor: &Actor) -> Result<Own> {
 /// # Errors
 /// [`Error::Invalid`] for a name that will not do.
 pub async fn rename(app: &App, actor: &Actor, display_name: &str) -> Result<String> {
-    let (id, actor, now) = (actor.account()?, actor.clone(), app.clock.now());
+    let (id, now) = (actor.account()?, app.clock.now());
     let name = display_name.trim().to_owned();
     users::check_display_name(&name).map_err(|problem| Error::Invalid(vec![problem]))?;
-    app.db
-        .transaction(move |conn| {
+    recheck::own(app, actor, move |conn, actor| {
             let user = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
             if name != user.display_name {
                 users::put_display_name(conn, &actor, &user, &name, now)?;
@@ -78,9 +78,8 @@ pub async fn change_password(
     passwords::check_new_password_of(&user.username, &new)
         .map_err(|problem| Error::Invalid(vec![problem]))?;
     let hash = app.passwords.hash(new).await?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::own(app, actor, move |conn, actor| {
             let latest = auth::still(conn, &user)?;
             users::put_password(conn, &actor, &latest, &hash, "own", now)?;
             db::users::find(conn, id)?.ok_or(Error::NotFound)
@@ -93,9 +92,8 @@ pub async fn change_password(
 /// # Errors
 /// [`Error::NotFound`] for one that is over, or somebody else's.
 pub async fn revoke(app: &App, actor: &Actor, session: Uuid) -> Result<()> {
-    let (id, actor, now) = (actor.account()?, actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let (id, now) = (actor.account()?, app.clock.now());
+    recheck::own(app, actor, move |conn, actor| {
             if !db::sessions::delete_of_user(conn, id, session)? {
                 return Err(Error::NotFound);
             }
@@ -106,9 +104,8 @@ pub async fn revoke(app: &App, actor: &Actor, session: Uuid) -> Result<()> {
 
 /// Ends all of one's own sessions but this one and returns how many.
 pub async fn revoke_others(app: &App, actor: &Actor, kept: Uuid) -> Result<usize> {
-    let (id, actor, now) = (actor.account()?, actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let (id, now) = (actor.account()?, app.clock.now());
+    recheck::own(app, actor, move |conn, actor| {
             let ended = db::sessions::delete_others(conn, id, kept)?;
             if ended > 0 {
                 revoked(conn, &actor, id, ended, now)?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    recheck::{self, Watch},
     access::{Action, Actor, Resource, authorize},
     audit::{
         self, EventRow, Subject,
@@ -187,10 +188,13 @@ where
     }
 }
 
-/// Opens a file that an archive lists: that was decided when the list was made.
-pub(super) async fn open_listed(app: &Arc<App>, id: Uuid) -> Result<Opened> {
-    let look_up =
-        move |conn: &mut PgConnection| readable(db::attachments::locate(conn, id)?.ok_or(Error::NotFound)?);
+/// Opens a file that an archive lists, while who asked for the archive still may have it.
+pub(super) async fn open_listed(app: &Arc<App>, id: Uuid, watch: &Watch) -> Result<Opened> {
+    let (watch, now) = (watch.clone(), app.clock.now());
+    let look_up = move |conn: &mut PgConnection| {
+        watch.ask_in(conn, now)?;
+        readable(db::attachments::locate(conn, id)?.ok_or(Error::NotFound)?)
+    };
     open_found(app, look_up).await
 }
 
@@ -340,9 +344,8 @@ pub async fn restore(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
 }
 
 async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Result<Found> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
             // The lock first, so that two who delete at once count the file once.
             db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
             let found = visible(&actor, Action::ManageFiles, db::attachments::find(conn, id)?)?;
@@ -381,10 +384,15 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
         .await
 }
 
-/// The file, if the actor may do this with it. A purged one is gone for everybody.
+/// The file, if the actor may do this with it. A purged one is gone for everybody, one in the trash is not there for who
+/// may not see that.
 pub(super) fn visible(actor: &Actor, action: Action, found: Option<Found>) -> Result<Found> {
     let found = found.filter(|found| found.row.state != "purged").ok_or(Error::NotFound)?;
-    authorize(actor, action, Resource::Site(found.site_id))?;
+    let site = Resource::Site(found.site_id);
+    if !is_living(&found) && !actor.may(Action::SeeTrash, site) {
+        return Err(Error::NotFound);
+    }
+    authorize(actor, action, site)?;
     Ok(found)
 }
 

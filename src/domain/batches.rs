@@ -8,6 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, EventRow, Subject},
     files, hold, new_batch, retention, sites,
@@ -177,7 +178,8 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> 
             let ids: Vec<Uuid> = files.iter().map(|file| file.row.id).collect();
             let previews = db::previews::of(conn, &ids)?;
             let previews = previews.into_iter().map(|preview| (preview.attachment_id, preview)).collect();
-            let activity = db::audit::of_batch(conn, id, ACTIVITY)?;
+            let with_trash = actor.may(Action::SeeTrash, Resource::Site(batch.site_id));
+            let activity = db::audit::of_batch(conn, id, with_trash, ACTIVITY)?;
             Ok(Whole { batch, site, created_by, held_by, files, next_files, previews, activity, many_sites })
         })
         .await
@@ -188,9 +190,8 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> 
 /// # Errors
 /// [`Error::Invalid`] for input that will not do, [`Error::Conflict`] for a number that the site has already.
 pub async fn create(app: &App, actor: &Actor, site_id: Option<Uuid>, details: Details) -> Result<BatchRow> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
             let site_id = match site_id {
                 Some(id) => id,
                 None => the_only_site(conn, &actor)?,
@@ -227,9 +228,8 @@ pub async fn for_edit(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
 /// # Errors
 /// As [`create`]; [`Error::Conflict`] for a batch in the trash.
 pub async fn edit(app: &App, actor: &Actor, id: Uuid, details: Details) -> Result<BatchRow> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
             let before = locked(conn, &actor, Action::ManageBatches, id)?;
             not_in_trash(&before)?;
             let details = details.checked()?;
@@ -276,9 +276,8 @@ async fn set_status(
     status: &'static str,
     event: &'static str,
 ) -> Result<BatchRow> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
             let batch = locked(conn, &actor, action, id)?;
             not_in_trash(&batch)?;
             if batch.status != status {
@@ -304,9 +303,8 @@ pub async fn restore(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
 }
 
 async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Result<BatchRow> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
             let batch = locked(conn, &actor, Action::ManageBatches, id)?;
             if trashed {
                 retention::not_held(&batch)?;
@@ -332,13 +330,22 @@ async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Resul
 /// The batch, if the actor may do this with it.
 pub(super) fn visible(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
     let batch = db::batches::find(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
-    authorize(actor, action, Resource::Site(batch.site_id))?;
-    Ok(batch)
+    permitted(actor, action, batch)
 }
 
-fn locked(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
+/// The same, with the batch locked until the transaction ends.
+pub(super) fn locked(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
     let batch = db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
-    authorize(actor, action, Resource::Site(batch.site_id))?;
+    permitted(actor, action, batch)
+}
+
+/// What is in the trash is not there for who may not see it.
+fn permitted(actor: &Actor, action: Action, batch: BatchRow) -> Result<BatchRow> {
+    let site = Resource::Site(batch.site_id);
+    if batch.trashed_at.is_some() && !actor.may(Action::SeeTrash, site) {
+        return Err(Error::NotFound);
+    }
+    authorize(actor, action, site)?;
     Ok(batch)
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::{Action, Actor},
     attachments, audit,
     audit::Subject,
@@ -46,9 +47,8 @@ pub struct Done {
 /// [`Error::NotFound`] when none of them is a file of this batch, [`Error::Invalid`] when none is named,
 /// [`Error::Conflict`] when the batch is in the trash or on hold.
 pub async fn trash(app: &App, actor: &Actor, batch: Uuid, ids: Vec<Uuid>) -> Result<Done> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
             let files = locked(conn, &actor, batch, &Chosen::Ids(ids))?;
             // Locked, so that a hold that comes at this moment waits, or is seen.
             not_held(&db::batches::find_for_update(conn, batch)?.ok_or(Error::NotFound)?)?;
@@ -65,9 +65,8 @@ pub async fn trash(app: &App, actor: &Actor, batch: Uuid, ids: Vec<Uuid>) -> Res
 /// # Errors
 /// As [`trash`], and [`Error::Conflict`] when one of them is being removed for good.
 pub async fn restore(app: &App, actor: &Actor, batch: Uuid, chosen: Chosen) -> Result<Done> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
             let files = locked(conn, &actor, batch, &chosen)?;
             let coming: Vec<_> = files.into_iter().filter(|file| !is_living(file)).collect();
             let ids: Vec<Uuid> = coming.iter().map(|file| file.id).collect();
@@ -103,9 +102,8 @@ fn finish(
 /// # Errors
 /// As [`trash`], and [`Error::Invalid`] for a kind that there is not.
 pub async fn set_kind(app: &App, actor: &Actor, batch: Uuid, ids: Vec<Uuid>, kind: &str) -> Result<Done> {
-    let (actor, now, kind) = (actor.clone(), app.clock.now(), Kind::parse(kind));
-    app.db
-        .transaction(move |conn| {
+    let (now, kind) = (app.clock.now(), Kind::parse(kind));
+    recheck::transaction(app, actor, move |conn, actor| {
             let files = locked(conn, &actor, batch, &Chosen::Ids(ids))?;
             let kind = kind.ok_or_else(unknown_kind)?.key();
             let changed: Vec<_> =
@@ -128,10 +126,9 @@ pub async fn set_kind(app: &App, actor: &Actor, batch: Uuid, ids: Vec<Uuid>, kin
 /// [`Error::Invalid`] for a kind that there is not and for a note that is too long, [`Error::Conflict`] in the
 /// trash.
 pub async fn edit(app: &App, actor: &Actor, id: Uuid, kind: &str, note: &str) -> Result<()> {
-    let (actor, now, kind) = (actor.clone(), app.clock.now(), Kind::parse(kind));
+    let (now, kind) = (app.clock.now(), Kind::parse(kind));
     let note = note.trim().replace("\r\n", "\n");
-    app.db
-        .transaction(move |conn| {
+    recheck::transaction(app, actor, move |conn, actor| {
             db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
             let found = db::attachments::find(conn, id)?;
             let found = attachments::visible(&actor, Action::ManageFiles, found)?;

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
 };
@@ -31,10 +32,8 @@ pub async fn count(app: &App, actor: &Actor) -> Result<Findings> {
 
 /// Takes refused uploads up to that event for seen, by all admins; later ones are told of again.
 pub async fn see(app: &App, actor: &Actor, up_to: i64) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, clock, now) = (actor.clone(), app.clock.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let (clock, now) = (app.clock.clone(), app.clock.now());
+    recheck::admin(app, actor, move |conn, actor| {
             settings::lock(conn, SEEN)?;
             let before: Option<i64> = settings::get(conn, SEEN)?;
             // Not one that is still to come.

@@ -6,7 +6,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    access::{Action, Actor, Resource, authorize},
+    recheck,
+    access::{Action, Actor},
+    batches,
     audit::{self, Subject},
 };
 use crate::{
@@ -31,12 +33,9 @@ pub async fn release(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
 }
 
 async fn set(app: &App, actor: &Actor, id: Uuid, reason: Option<String>) -> Result<BatchRow> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let batch =
-                db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
-            authorize(&actor, Action::Hold, Resource::Site(batch.site_id))?;
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
+            let batch = batches::locked(conn, &actor, Action::Hold, id)?;
             if batch.held_at.is_some() == reason.is_some() {
                 return Ok(batch);
             }

@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    access::{Action, Actor, Resource, authorize},
+    recheck,
+    access::Actor,
     audit::{self, Subject},
     passwords, users,
 };
@@ -38,10 +39,8 @@ pub struct Link {
 /// [`Error::Conflict`] for one's own account (which has a page for that), for a disabled one, and for the last
 /// admin who can sign in.
 pub async fn reset(app: &App, actor: &Actor, id: Uuid) -> Result<(UserRow, Link)> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
             let (user, admins) = users::locked(conn, id)?;
             if actor.id() == Some(id) {
                 return Err(Error::conflict(

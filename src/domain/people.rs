@@ -8,10 +8,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
     batches::cut_to_page,
-    lost_shares, maintenance,
+    ended_access, maintenance,
     password_links::{self, Link},
     second_rule::{self, Rule},
     sites,
@@ -135,9 +136,8 @@ pub async fn invite(app: &App, actor: &Actor, invitation: Invitation) -> Result<
     authorize(actor, Action::Administer, Resource::System)?;
     let Invitation { username, display_name, role, sites } = invitation;
     let new = NewUser::invited(&username, &display_name, role)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
             // Nobody removes a site meanwhile.
             db::users::lock_able_admins(conn)?;
             let all = db::sites::all(conn)?;
@@ -175,10 +175,8 @@ pub struct Changed {
 /// [`Error::NotFound`] for nobody; [`Error::Invalid`] for input that will not do; [`Error::Conflict`] for taking
 /// the role from the last admin who can sign in.
 pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Result<Changed> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
             let (user, admins) = users::locked(conn, id)?;
             let name = change.display_name.trim();
             users::check_display_name(name).map_err(|problem| Error::Invalid(vec![problem]))?;
@@ -202,7 +200,7 @@ pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Resul
                 let details = json!({ "username": user.username, "role": [user.role, change.role.as_str()] });
                 audit::record(conn, now, &actor, "user.role", Subject::User(id), details)?;
             }
-            lost_shares::end_lost(conn, &actor, id, now)?;
+            ended_access::end_lost(conn, &actor, id, now)?;
             let user = db::users::find(conn, id)?.ok_or(Error::NotFound)?;
             Ok(Changed { user, signed_out })
         })
@@ -252,7 +250,6 @@ fn known_sites(all: &[Site], chosen: Vec<Uuid>, role: Role) -> Result<Vec<Uuid>>
 /// # Errors
 /// [`Error::NotFound`] for nobody; [`Error::Conflict`] for the last admin who can sign in.
 pub async fn set_enabled(app: &App, actor: &Actor, id: Uuid, enabled: bool) -> Result<UserRow> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db.transaction(move |conn| users::set_enabled_in(conn, &actor, id, enabled, now)).await
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| users::set_enabled_in(conn, &actor, id, enabled, now)).await
 }

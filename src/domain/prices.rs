@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, authorize},
     advice::Circumstances,
     audit::{self, Subject},
@@ -170,9 +171,8 @@ pub async fn save(
     if !problems.is_empty() {
         return Err(Error::Invalid(problems));
     }
-    let (actor, clock) = (actor.clone(), app.clock.clone());
-    app.db
-        .transaction(move |conn| {
+    let clock = app.clock.clone();
+    recheck::admin(app, actor, move |conn, actor| {
             let before = current(conn)?;
             if before == prices {
                 return Ok(());

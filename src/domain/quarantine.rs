@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, authorize},
     attachments, audit,
     audit::Subject,
@@ -247,10 +248,8 @@ pub async fn overview(
 /// # Errors
 /// [`Error::NotFound`] for what does not exist, [`Error::Conflict`] for what is not locked away.
 pub async fn release(app: &App, actor: &Actor, id: Uuid) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, clock, now) = (actor.clone(), app.clock.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let (clock, now) = (app.clock.clone(), app.clock.now());
+    recheck::admin(app, actor, move |conn, actor| {
             let row = db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
             locked_away(&row)?;
             db::quarantine::release(conn, id)?;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     batches::cut_to_page,
@@ -166,10 +167,8 @@ async fn act(
     action: &'static str,
     change: impl FnOnce(&mut PgConnection, DateTime<Utc>) -> Result<()> + Send + 'static,
 ) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::admin(app, actor, move |conn, actor| {
             let row = job_list::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
             if row.state == "running" {
                 return Err(Error::conflict("job_runs", "The job runs at this moment. Wait for its end."));
@@ -190,10 +189,8 @@ async fn act(
 /// # Errors
 /// [`Error::Conflict`] when the like of one was added in this very moment.
 pub async fn retry_dead(app: &Arc<App>, actor: &Actor) -> Result<usize> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::admin(app, actor, move |conn, actor| {
             let jobs = job_list::retry_dead(conn, now).map_err(|error| {
                 if db::is_taken(&error) {
                     Error::conflict("job_waits", "The queue changed in this moment. Try again.")

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
 };
@@ -71,9 +72,8 @@ pub async fn show(app: &App, actor: &Actor) -> Result<Rule> {
 pub async fn require(app: &App, actor: &Actor, wanted: &str) -> Result<Rule> {
     authorize(actor, Action::Administer, Resource::System)?;
     let rule = Rule::parse(wanted).ok_or_else(|| Error::invalid("required", "Choose who needs it."))?;
-    let (actor, clock, now) = (actor.clone(), app.clock.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let (clock, now) = (app.clock.clone(), app.clock.now());
+    recheck::admin(app, actor, move |conn, actor| {
             settings::lock(conn, KEY)?;
             let before = current(conn)?;
             if before != rule {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     content::{self, Type},
@@ -281,10 +282,8 @@ async fn change(
     logo: Option<Option<Vec<u8>>>,
     apply: impl FnOnce(&mut Chosen) + Send + 'static,
 ) -> Result<()> {
-    let (actor, config, clock) = (actor.clone(), app.config.clone(), app.clock.clone());
-    let effective = app
-        .db
-        .transaction(move |conn| {
+    let (config, clock) = (app.config.clone(), app.clock.clone());
+    let effective = recheck::admin(app, actor, move |conn, actor| {
             // Two admins at once: one after the other, from the first change on.
             db::settings::get_or_init(conn, &clock, KEY, Chosen::default)?;
             db::settings::lock(conn, KEY)?;

@@ -1,5 +1,5 @@
 //! Share links: a way in for somebody without an account, to one file or one batch; made, listed and ended here. They
-//! end for good with their maker's rights (`lost_shares`). What a link opens is the business of
+//! end for good with their maker's rights (`ended_access`). What a link opens is the business of
 //! [`super::visits`].
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, authorize},
     attachments,
     audit::{self, Subject},
-    batches, lost_shares,
+    batches,
 };
 use crate::{
     app::App,
@@ -118,11 +119,8 @@ pub async fn create(app: &App, actor: &Actor, target: Target, wanted: Wanted) ->
     let token = hex::encode(rand::random::<[u8; 16]>());
     let (hash, now, id) = (hash(&token), app.clock.now(), Uuid::now_v7());
     let (expires_at, max_downloads) = (now + TimeDelta::hours(checked.hours), checked.max_downloads);
-    let actor = actor.clone();
-    app.db
-        .transaction(move |conn| {
+    recheck::transaction(app, actor, move |conn, actor| {
             let shareable = Shareable::find(conn, &actor, target)?;
-            lost_shares::check_maker(conn, &actor, shareable.site_id)?;
             let has_password = password_hash.is_some();
             db::shares::insert(
                 conn,
@@ -215,9 +213,8 @@ pub async fn list(app: &App, actor: &Actor, target: Target) -> Result<Listed> {
 /// # Errors
 /// [`Error::NotFound`] for what does not exist and for what is somebody else's.
 pub async fn revoke(app: &App, actor: &Actor, id: Uuid) -> Result<Target> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
             let share = db::shares::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
             let batch = db::batches::find(conn, share.batch_id)?.ok_or(Error::NotFound)?;
             let site = Resource::Site(batch.site_id);

@@ -5,15 +5,16 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
 };
 use crate::{
     app::App,
+    characters,
     clock::Clock,
     db,
     error::{Error, Result},
-    storage::key,
 };
 
 pub use crate::db::sites::Site;
@@ -112,10 +113,9 @@ fn facts(conn: &mut PgConnection) -> Result<Vec<Facts>> {
 /// [`Error::Invalid`] for a name that will not do, [`Error::Conflict`] for a taken one.
 pub async fn add(app: &App, actor: &Actor, name: &str) -> Result<Site> {
     authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
+    let now = app.clock.now();
     let site = Site { id: Uuid::now_v7(), name: checked_name(name)?, is_default: false, created_at: now };
-    app.db
-        .transaction(move |conn| {
+    recheck::admin(app, actor, move |conn, actor| {
             db::sites::insert(conn, &site).map_err(|error| name_taken(error, &site.name))?;
             audit::record(
                 conn,
@@ -145,10 +145,8 @@ pub const KEEP_YEARS_MAX: i32 = 100;
 /// # Errors
 /// As [`add`]; [`Error::NotFound`] for none.
 pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::admin(app, actor, move |conn, actor| {
             let before = db::sites::find_for_update(conn, id)?.ok_or(Error::NotFound)?.name;
             let name = checked_name(&change.name)?;
             let years_before = db::retention::keep_years(conn)?.get(&id).copied().unwrap_or(0);
@@ -176,10 +174,8 @@ pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Resul
 /// # Errors
 /// [`Error::NotFound`] for none; [`Error::Conflict`] for the default one and for one with batches or people.
 pub async fn remove(app: &App, actor: &Actor, id: Uuid) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
             // Nobody is put into it meanwhile.
             db::users::lock_able_admins(conn)?;
             let facts = facts(conn)?.into_iter().find(|facts| facts.site.id == id).ok_or(Error::NotFound)?;
@@ -207,7 +203,7 @@ fn in_use() -> Error {
 fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
     let length = name.chars().count();
-    if (1..=NAME_MAX_CHARS).contains(&length) && !name.chars().any(key::leads_astray) {
+    if (1..=NAME_MAX_CHARS).contains(&length) && !name.chars().any(characters::is_unsafe) {
         Ok(name.to_owned())
     } else {
         Err(Error::invalid(

@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     copies::{
@@ -125,8 +126,7 @@ pub async fn sync(app: &Arc<App>, actor: &Actor) -> Result<usize> {
     authorize(actor, Action::Administer, Resource::System)?;
     copies::cloud(app)?;
     let now = app.clock.now();
-    app.db
-        .transaction(move |conn| {
+    recheck::admin(app, actor, move |conn, _| {
             db::jobs::forget_dead_copies(conn, None)?;
             db::jobs::hurry(conn, "copy_replicate", now)?;
             Ok(())
@@ -150,9 +150,8 @@ pub async fn sync(app: &Arc<App>, actor: &Actor) -> Result<usize> {
 pub async fn retry(app: &App, actor: &Actor, id: Uuid) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
     copies::cloud(app)?;
-    let (actor, clock, now) = (actor.clone(), app.clock.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let (clock, now) = (app.clock.clone(), app.clock.now());
+    recheck::admin(app, actor, move |conn, actor| {
             let file = db::copies::file(conn, id)?.ok_or(Error::NotFound)?;
             if db::copies::state(conn, id, "cloud")?.as_deref() == Some("present") {
                 return Ok(());
@@ -173,9 +172,8 @@ pub async fn retry(app: &App, actor: &Actor, id: Uuid) -> Result<()> {
 pub async fn set_paused(app: &App, actor: &Actor, paused: bool) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
     copies::cloud(app)?;
-    let (actor, clock, now) = (actor.clone(), app.clock.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let (clock, now) = (app.clock.clone(), app.clock.now());
+    recheck::admin(app, actor, move |conn, actor| {
             copies::set_paused(conn, &clock, paused)?;
             let action = if paused { "storage.pause" } else { "storage.resume" };
             audit::record(conn, now, &actor, action, Subject::System, json!({}))

@@ -10,7 +10,8 @@ use totp_rs::{Builder, Secret, Totp};
 use uuid::Uuid;
 
 use super::{
-    access::{Action, Actor, Resource, authorize},
+    recheck,
+    access::Actor,
     audit::{self, Subject},
     auth, second_rule, users,
 };
@@ -198,10 +199,8 @@ pub async fn turn_off(app: &App, actor: &Actor, password: SecretString) -> Resul
 
 /// Takes a user's second factor away, for somebody who has lost it, and ends their sessions and tokens.
 pub async fn reset(app: &App, actor: &Actor, username: &str) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, username) = (actor.clone(), app.clock.now(), users::normalise(username));
-    app.db
-        .transaction(move |conn| {
+    let (now, username) = (app.clock.now(), users::normalise(username));
+    recheck::people(app, actor, move |conn, actor| {
             let user = users::named(conn, &username)?;
             users::end_access(conn, user.id, now)?;
             take_away(conn, &actor, user.id, now)
@@ -214,10 +213,8 @@ pub async fn reset(app: &App, actor: &Actor, username: &str) -> Result<()> {
 /// # Errors
 /// [`Error::NotFound`] for nobody.
 pub async fn reset_of(app: &App, actor: &Actor, id: Uuid) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
             let user = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
             if is_on(conn, id)? {
                 users::end_access(conn, id, now)?;

@@ -9,15 +9,16 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    recheck,
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
-    lost_shares, names, passwords, sites,
+    ended_access, names, passwords, sites,
 };
 use crate::{
     app::App,
+    characters,
     db,
     error::{Error, FieldError, Result},
-    storage::key,
 };
 
 pub use crate::db::users::UserRow;
@@ -98,9 +99,8 @@ fn check_not_reserved(field: &'static str, name: &str) -> Result<(), FieldError>
 
 pub(super) fn check_display_name(name: &str) -> Result<(), FieldError> {
     let length = name.chars().count();
-    let leads_astray = |c| key::leads_astray(c) || names::is_hidden(c);
     let is_good = (1..=DISPLAY_NAME_MAX_CHARS).contains(&length)
-        && !name.chars().any(leads_astray)
+        && !name.chars().any(characters::is_unsafe)
         && names::can_be_seen(name);
     if is_good {
         Ok(())
@@ -127,9 +127,8 @@ pub async fn add(
     authorize(actor, Action::Administer, Resource::System)?;
     let new = NewUser::checked(username, role, &password)?;
     let hash = app.passwords.hash(password).await?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
             let sites = if site_names.is_empty() {
                 vec![sites::default_site(conn)?.id]
             } else {
@@ -185,9 +184,8 @@ pub async fn set_password(app: &App, actor: &Actor, username: &str, password: Se
     passwords::check_new_password_of(&normalise(username), &password)
         .map_err(|problem| Error::Invalid(vec![problem]))?;
     let hash = app.passwords.hash(password).await?;
-    let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));
-    app.db
-        .transaction(move |conn| {
+    let (now, username) = (app.clock.now(), normalise(username));
+    recheck::people(app, actor, move |conn, actor| {
             let user = named(conn, &username)?;
             put_password(conn, &actor, &user, &hash, "admin", now)
         })
@@ -233,10 +231,8 @@ pub(super) fn put_display_name(
 /// # Errors
 /// [`Error::Conflict`] for the last admin who can sign in.
 pub async fn set_enabled(app: &App, actor: &Actor, username: &str, enabled: bool) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));
-    app.db
-        .transaction(move |conn| {
+    let (now, username) = (app.clock.now(), normalise(username));
+    recheck::people(app, actor, move |conn, actor| {
             let id = named(conn, &username)?.id;
             set_enabled_in(conn, &actor, id, enabled, now).map(drop)
         })
@@ -263,7 +259,7 @@ pub(super) fn set_enabled_in(
     db::users::set_disabled(conn, id, (!enabled).then_some(now), now)?;
     let action = if enabled { "user.enable" } else { "user.disable" };
     audit::record(conn, now, actor, action, Subject::User(id), json!({ "username": user.username }))?;
-    lost_shares::end_lost(conn, actor, id, now)?;
+    ended_access::end_lost(conn, actor, id, now)?;
     Ok(user)
 }
 

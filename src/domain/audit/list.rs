@@ -14,7 +14,7 @@ use crate::{
         audit_list::{self, About, Actors, Filter, Listed},
         audit_seals, settings,
     },
-    domain::{
+    domain::{recheck, 
         access::{Action, Actor, Resource, authorize},
         audit::{verify::Head, watch},
         batches::cut_to_page,
@@ -100,10 +100,8 @@ pub async fn page(app: &App, actor: &Actor, wanted: Wanted) -> Result<Page> {
 /// # Errors
 /// As [`page`].
 pub async fn begin_export(app: &App, actor: &Actor, wanted: Wanted, format: &'static str) -> Result<Filter> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
+    let now = app.clock.now();
+    recheck::admin(app, actor, move |conn, actor| {
             let filter = filter(conn, wanted)?;
             record(conn, now, &actor, "audit.export", Subject::System, json!({ "format": format }))?;
             Ok(filter)

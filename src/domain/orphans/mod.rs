@@ -15,7 +15,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use self::report::{Part, Report};
-use super::{
+use super::{recheck, 
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     copies::{self, Place},
@@ -231,15 +231,13 @@ pub async fn last(app: &App, actor: &Actor) -> Result<Option<Report>> {
 
 /// Orders a look for the admin's page; with `expect`, what is found is moved aside if it is just so many files.
 pub async fn order(app: &App, actor: &Actor, expect: Option<usize>) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, clock) = (actor.clone(), app.clock.now(), app.clock.clone());
-    app.db
-        .transaction(move |conn| {
+    let (now, clock) = (app.clock.now(), app.clock.clone());
+    recheck::admin(app, actor, move |conn, actor| {
             if let Some(expect) = expect {
                 let details = json!({ "expect": expect });
                 audit::record(conn, now, &actor, "storage.clean_up_now", Subject::System, details)?;
             }
-            Job::CleanUp { expect }.enqueue(conn, &clock, Some("clean_up")).map(drop)
+            Job::CleanUp { expect, by: actor.id() }.enqueue(conn, &clock, Some("clean_up")).map(drop)
         })
         .await
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     app::App,
     db::{self, batches::BatchRow},
-    domain::{
+    domain::{recheck, 
         access::{Action, Actor, Resource, authorize},
         audit::{self, Subject},
         retention,
@@ -22,10 +22,8 @@ use crate::{
 /// # Errors
 /// [`Error::Conflict`] when it is not in the trash, held, or kept by its site.
 pub async fn file(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, clock) = (actor.clone(), app.clock.now(), app.clock.clone());
-    app.db
-        .transaction(move |conn| {
+    let (now, clock) = (app.clock.now(), app.clock.clone());
+    recheck::admin(app, actor, move |conn, actor| {
             let (mut files, batches) = db::purge::lock(conn, &[id])?;
             let file = files.pop().filter(|file| file.state != "purged").ok_or(Error::NotFound)?;
             let batch = batches.first().ok_or(Error::NotFound)?;
@@ -37,7 +35,7 @@ pub async fn file(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Res
                 return Err(stays.into());
             }
             confirmed(is_confirmed)?;
-            let job = Job::PurgeFile { attachment: id, trashed_at };
+            let job = Job::PurgeFile { attachment: id, trashed_at, by: actor.id() };
             // Ordered before, it is no second act.
             if job.enqueue(conn, &clock, Some(&key(id, trashed_at)))? {
                 let subject = Subject::Attachment { id, batch: file.batch_id };
@@ -54,10 +52,8 @@ pub async fn file(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Res
 /// # Errors
 /// As [`file()`].
 pub async fn batch(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, clock) = (actor.clone(), app.clock.now(), app.clock.clone());
-    app.db
-        .transaction(move |conn| {
+    let (now, clock) = (app.clock.now(), app.clock.clone());
+    recheck::admin(app, actor, move |conn, actor| {
             let batch =
                 db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
             let trashed_at = batch.trashed_at.ok_or_else(not_in_trash)?;
@@ -66,7 +62,7 @@ pub async fn batch(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Re
                 return Err(stays.into());
             }
             confirmed(is_confirmed)?;
-            let job = Job::PurgeBatch { batch: id, trashed_at };
+            let job = Job::PurgeBatch { batch: id, trashed_at, by: actor.id() };
             if job.enqueue(conn, &clock, Some(&key(id, trashed_at)))? {
                 let details = json!({ "number": batch.number, "files": batch.files_count });
                 audit::record(conn, now, &actor, "batch.purge_now", Subject::Batch(id), details)?;
@@ -80,11 +76,11 @@ pub async fn batch(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Re
 pub async fn everything(app: &App, actor: &Actor, is_confirmed: bool) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
     confirmed(is_confirmed)?;
-    let (actor, now, clock) = (actor.clone(), app.clock.now(), app.clock.clone());
-    app.db
-        .transaction(move |conn| {
+    let (now, clock) = (app.clock.now(), app.clock.clone());
+    recheck::admin(app, actor, move |conn, actor| {
             audit::record(conn, now, &actor, "trash.empty", Subject::System, json!({}))?;
-            Job::EmptyTrash { trashed_before: now }.enqueue(conn, &clock, Some("empty_trash")).map(drop)
+            let job = Job::EmptyTrash { trashed_before: now, by: actor.id() };
+            job.enqueue(conn, &clock, Some("empty_trash")).map(drop)
         })
         .await
 }
