@@ -44,7 +44,11 @@ fn listen_for_metrics(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-async fn serve(app: Arc<App>, listener: TcpListener, metrics: Option<TcpListener>) -> anyhow::Result<Finding> {
+async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    metrics: Option<TcpListener>,
+) -> anyhow::Result<Finding> {
     prepare(&app).await.map_err(with_cause)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

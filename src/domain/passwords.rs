@@ -262,12 +262,10 @@ mod tests {
     async fn hash_of_a_password_as_typed_still_counts() {
         let passwords = Passwords::new();
         let typed = "Ka\u{308}se aus Su\u{308}dtirol 3";
-        let earlier = argon2::PasswordHasher::<PasswordHash>::hash_password(
-            &Argon2::default(),
-            typed.as_bytes(),
-        )
-        .unwrap()
-        .to_string();
+        let earlier =
+            argon2::PasswordHasher::<PasswordHash>::hash_password(&Argon2::default(), typed.as_bytes())
+                .unwrap()
+                .to_string();
         assert!(passwords.verify(typed.into(), Some(earlier.clone())).await.unwrap());
         assert!(!passwords.verify("Kase aus Sudtirol 3".into(), Some(earlier)).await.unwrap());
         assert!(!passwords.verify(typed.into(), None).await.unwrap());

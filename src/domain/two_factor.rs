@@ -11,9 +11,9 @@ use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use super::{
-    access::{Action, Actor, Resource, authorize},
+    access::Actor,
     audit::{self, Subject},
-    auth, second_rule, users,
+    auth, recheck, second_rule, users,
 };
 use crate::{
     app::App,
@@ -199,15 +199,13 @@ pub async fn turn_off(app: &App, actor: &Actor, password: SecretString) -> Resul
 
 /// Takes a user's second factor away, for somebody who has lost it, and ends their sessions and tokens.
 pub async fn reset(app: &App, actor: &Actor, username: &str) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, username) = (actor.clone(), app.clock.now(), users::normalise(username));
-    app.db
-        .transaction(move |conn| {
-            let user = users::named(conn, &username)?;
-            users::end_access(conn, user.id, now)?;
-            take_away(conn, &actor, user.id, now)
-        })
-        .await
+    let (now, username) = (app.clock.now(), users::normalise(username));
+    recheck::people(app, actor, move |conn, actor| {
+        let user = users::named(conn, &username)?;
+        users::end_access(conn, user.id, now)?;
+        take_away(conn, &actor, user.id, now)
+    })
+    .await
 }
 
 /// The same by id, from the person's page; returns their name. Without a second factor nothing happens.
@@ -215,18 +213,16 @@ pub async fn reset(app: &App, actor: &Actor, username: &str) -> Result<()> {
 /// # Errors
 /// [`Error::NotFound`] for nobody.
 pub async fn reset_of(app: &App, actor: &Actor, id: Uuid) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let user = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
-            if is_on(conn, id)? {
-                users::end_access(conn, id, now)?;
-                take_away(conn, &actor, id, now)?;
-            }
-            Ok(user.display_name)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
+        let user = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+        if is_on(conn, id)? {
+            users::end_access(conn, id, now)?;
+            take_away(conn, &actor, id, now)?;
+        }
+        Ok(user.display_name)
+    })
+    .await
 }
 
 fn take_away(conn: &mut PgConnection, actor: &Actor, user: Uuid, now: DateTime<Utc>) -> Result<()> {

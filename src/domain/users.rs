@@ -11,13 +11,12 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
-    lost_shares, names, password_rules, passwords, sites,
+    ended_access, names, password_rules, passwords, recheck, sites,
 };
 use crate::{
     app::App,
-    db,
+    characters, db,
     error::{Error, FieldError, Result},
-    storage::key,
 };
 
 pub use crate::db::users::UserRow;
@@ -105,9 +104,8 @@ fn check_not_reserved(field: &'static str, name: &str) -> Result<(), FieldError>
 
 pub(super) fn check_display_name(name: &str) -> Result<(), FieldError> {
     let length = name.chars().count();
-    let leads_astray = |c| key::leads_astray(c) || names::is_hidden(c);
     let is_good = (1..=DISPLAY_NAME_MAX_CHARS).contains(&length)
-        && !name.chars().any(leads_astray)
+        && !name.chars().any(characters::is_unsafe)
         && names::can_be_seen(name);
     if is_good {
         Ok(())
@@ -134,20 +132,16 @@ pub async fn add(
     authorize(actor, Action::Administer, Resource::System)?;
     let new = NewUser::checked(app, username, role, &password).await?;
     let hash = app.passwords.hash(password).await?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let sites = if site_names.is_empty() {
-                vec![sites::default_site(conn)?.id]
-            } else {
-                site_names
-                    .iter()
-                    .map(|name| Ok(sites::by_name(conn, name)?.id))
-                    .collect::<Result<Vec<_>>>()?
-            };
-            insert(conn, &actor, new, Some(hash), &sites, now)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
+        let sites = if site_names.is_empty() {
+            vec![sites::default_site(conn)?.id]
+        } else {
+            site_names.iter().map(|name| Ok(sites::by_name(conn, name)?.id)).collect::<Result<Vec<_>>>()?
+        };
+        insert(conn, &actor, new, Some(hash), &sites, now)
+    })
+    .await
 }
 
 /// Stores a new account. Without a hash nobody can sign in to it until a password is chosen.
@@ -195,13 +189,12 @@ pub async fn set_password(app: &App, actor: &Actor, username: &str, password: Se
     let display_name = user.as_ref().map_or("", |user| &user.display_name);
     password_rules::check(app, &[&username, display_name], &password).await?;
     let hash = app.passwords.hash(password).await?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let user = named(conn, &username)?;
-            put_password(conn, &actor, &user, &hash, "admin", now)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
+        let user = named(conn, &username)?;
+        put_password(conn, &actor, &user, &hash, "admin", now)
+    })
+    .await
 }
 
 /// Replaces a password: the person's sessions and tokens end, and a link to choose one works no more. `by` is for the
@@ -243,14 +236,12 @@ pub(super) fn put_display_name(
 /// # Errors
 /// [`Error::Conflict`] for the last admin who can sign in.
 pub async fn set_enabled(app: &App, actor: &Actor, username: &str, enabled: bool) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));
-    app.db
-        .transaction(move |conn| {
-            let id = named(conn, &username)?.id;
-            set_enabled_in(conn, &actor, id, enabled, now).map(drop)
-        })
-        .await
+    let (now, username) = (app.clock.now(), normalise(username));
+    recheck::people(app, actor, move |conn, actor| {
+        let id = named(conn, &username)?.id;
+        set_enabled_in(conn, &actor, id, enabled, now).map(drop)
+    })
+    .await
 }
 
 /// [`set_enabled`] by id, within a transaction.
@@ -273,7 +264,7 @@ pub(super) fn set_enabled_in(
     db::users::set_disabled(conn, id, (!enabled).then_some(now), now)?;
     let action = if enabled { "user.enable" } else { "user.disable" };
     audit::record(conn, now, actor, action, Subject::User(id), json!({ "username": user.username }))?;
-    lost_shares::end_lost(conn, actor, id, now)?;
+    ended_access::end_lost(conn, actor, id, now)?;
     Ok(user)
 }
 

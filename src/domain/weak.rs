@@ -61,8 +61,9 @@ pub fn weakness(password: &str, names: &[&str]) -> Option<&'static str> {
     }
     let start: String = without_marks(password).chars().take(ESTIMATED_CHARS).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    (zxcvbn(&start, &words).score() < Score::Four)
-        .then_some("Common words, names, dates and repeats are guessed early, also with other signs for letters.")
+    (zxcvbn(&start, &words).score() < Score::Four).then_some(
+        "Common words, names, dates and repeats are guessed early, also with other signs for letters.",
+    )
 }
 
 /// Without capitals and accents.
@@ -210,7 +211,9 @@ mod tests {
     fn any_password_is_judged_soon() {
         let many: Vec<String> = (0..500).map(|n| format!("Site {n}")).collect();
         let names: Vec<&str> = many.iter().map(String::as_str).collect();
-        for long in ["a@4e3i1!o0s5$t7".repeat(68), "l0v3".repeat(256), "1234567890".repeat(102), "\u{e9}".repeat(512)] {
+        for long in
+            ["a@4e3i1!o0s5$t7".repeat(68), "l0v3".repeat(256), "1234567890".repeat(102), "\u{e9}".repeat(512)]
+        {
             let begun = Instant::now();
             weakness(&long, &names);
             // Milliseconds, in truth; the machine may be busy.

@@ -72,7 +72,8 @@ impl CurrentUser {
             Bearer::None => Self::of_session(req),
             Bearer::Holder(holder) => {
                 let user = SignedIn::from(&holder);
-                let actor = Self::actor(req, &user)?.within(holder.ceiling).through(holder.token);
+                let actor =
+                    Self::actor(req, &user)?.within(holder.ceiling).through(holder.token_id, holder.token);
                 Ok(Self { user, actor, session: req.get_session(), by_token: true })
             }
             Bearer::Refused => Err(Error::Unauthenticated),
@@ -88,7 +89,7 @@ impl CurrentUser {
         if user.must_enrol && !ENROLLING.contains(&req.path()) {
             return Err(Error::SecondFactorNeeded);
         }
-        let actor = Self::actor(req, &user)?;
+        let actor = Self::actor(req, &user)?.in_session(user.session_id);
         Ok(Self { user, actor, session: req.get_session(), by_token: false })
     }
 

@@ -13,6 +13,7 @@ use actix_web::{
     },
     middleware::Next,
 };
+use percent_encoding::percent_decode_str;
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
@@ -55,9 +56,42 @@ impl RootSpanBuilder for RequestSpan {
     }
 }
 
-/// A path as the log may have it: that of a share link is its key.
-fn loggable(path: &str) -> &str {
-    if path.starts_with("/s/") { "/s/(a share link)" } else { path }
+/// Letters of hex in a row that are taken for a token; those of an id have dashes in between.
+const TOKEN_LETTERS: usize = 24;
+
+/// A path as the log may have it. That of a share link is its key, however it is spelt: with slashes doubled, in
+/// capitals, percent-encoded once or more often, with something behind it. Whatever else looks like a token is left out,
+/// too, wherever it stands.
+fn loggable(path: &str) -> String {
+    let mut plain = path.to_owned();
+    loop {
+        let decoded = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
+        if decoded == plain {
+            break;
+        }
+        plain = decoded;
+    }
+    let is_part = |part: &&str| !matches!(*part, "" | "." | "..");
+    let mut parts = plain.split(['/', '\\']).map(str::trim).filter(is_part).peekable();
+    if parts.any(|part| part.eq_ignore_ascii_case("s")) && parts.peek().is_some() {
+        return "/s/(a share link)".to_owned();
+    }
+    let has_token =
+        plain.split(|c: char| !c.is_ascii_hexdigit()).any(|letters| letters.len() >= TOKEN_LETTERS);
+    if !has_token {
+        return path.to_owned();
+    }
+    let mut shown = String::with_capacity(plain.len());
+    for piece in plain.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
+        let letters = piece.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+        if letters.len() >= TOKEN_LETTERS {
+            shown.push_str("(a token)");
+            shown.push_str(&piece[letters.len()..]);
+        } else {
+            shown.push_str(piece);
+        }
+    }
+    shown
 }
 
 /// The id of a request, as the answer's header and error pages show it.
@@ -138,4 +172,60 @@ pub fn defaults(config: &Config) -> impl Iterator<Item = (HeaderName, &'static s
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     always.into_iter().chain(config.hsts().map(|hsts| (header::STRICT_TRANSPORT_SECURITY, hsts)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_in_paths_are_masked_in_every_spelling() {
+        const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+        let short = "not-hex-but-somebodys-key";
+        for path in [
+            "/s/{}",
+            "//s/{}",
+            "/s//{}",
+            "/S/{}",
+            "/s/{}/download",
+            "/s/{}/",
+            "/%73/{}",
+            "/%2573/{}",
+            "/%53/{}",
+            "/s%2F{}",
+            "/%2Fs%2f{}",
+            "/./s/{}",
+            "/x/../s/{}",
+            "/s/./{}",
+            "\\s\\{}",
+            "/s/{};x",
+            "/ s/{}",
+        ] {
+            for token in [TOKEN, short] {
+                let path = path.replace("{}", token);
+                assert_eq!(loggable(&path), "/s/(a share link)", "{path}");
+            }
+        }
+        let encoded: String = TOKEN.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert_eq!(loggable(&format!("/s/{encoded}")), "/s/(a share link)");
+        for (path, shown) in [
+            ("/setup/{}", "/setup/(a token)"),
+            ("/password/{}/x", "/password/(a token)/x"),
+            ("/login&next=/x/{}", "/login&next=/x/(a token)"),
+            ("/api/stl_{}{}", "/api/stl_(a token)"),
+        ] {
+            assert_eq!(loggable(&path.replace("{}", TOKEN)), shown);
+            assert_eq!(loggable(&path.replace("{}", &encoded)), shown);
+        }
+        for path in [
+            "/",
+            "/s",
+            "/s/",
+            "/static/css/page.css",
+            "/batches/0191d5a0-0000-7000-8000-0123456789ab",
+            "/a%20b",
+        ] {
+            assert_eq!(loggable(path), path);
+        }
+    }
 }

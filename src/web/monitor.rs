@@ -16,12 +16,7 @@ use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
 use super::{error, error::WebResult, extract::Parts, middleware, refusals};
-use crate::{
-    app::App,
-    config::Config,
-    domain::maintenance,
-    error::Error,
-};
+use crate::{app::App, config::Config, domain::maintenance, error::Error};
 
 /// Headers that a collector, a script or a browser on this machine sends by itself, besides `Sec-…`. Every other one,
 /// whatever its name is, may have been added by a proxy.
@@ -123,10 +118,10 @@ fn is_loopback(address: IpAddr) -> bool {
 
 /// Whether a host, with its port or without, is `localhost` or a loopback address.
 fn names_loopback(host: &str) -> bool {
-    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost")
-        || bare.parse().is_ok_and(is_loopback)
+    name.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(is_loopback)
 }
 
 #[cfg(test)]
@@ -135,12 +130,26 @@ mod tests {
 
     #[test]
     fn loopback_has_several_names() {
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:8080", "127.8.9.1:1", "[::1]", "[::1]:8080"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:8080",
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "127.8.9.1:1",
+            "[::1]",
+            "[::1]:8080",
+        ] {
             assert!(names_loopback(host), "{host}");
         }
-        for host in
-            ["", "files.example", "localhost.example", "127.0.0.1.example:80", "192.0.2.7:8080", "[2001:db8::1]:80", "0.0.0.0"]
-        {
+        for host in [
+            "",
+            "files.example",
+            "localhost.example",
+            "127.0.0.1.example:80",
+            "192.0.2.7:8080",
+            "[2001:db8::1]:80",
+            "0.0.0.0",
+        ] {
             assert!(!names_loopback(host), "{host}");
         }
     }

@@ -59,9 +59,10 @@ pub fn run(
     let stopping = server.graceful_shutdown_signal();
     let server = server.listen("http", listener, move || {
         let stopping = stopping.clone();
-        let site = map_config(site(Arc::clone(&app)).into_factory().map_err(|error: Error| error.error_response()), |()| {
-            AppConfig::default()
-        });
+        let site = map_config(
+            site(Arc::clone(&app)).into_factory().map_err(|error: Error| error.error_response()),
+            |()| AppConfig::default(),
+        );
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();

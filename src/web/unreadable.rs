@@ -62,7 +62,8 @@ struct Inner {
 
 impl Connection {
     fn new(stream: TcpStream) -> Self {
-        let inner = Inner { stream, kept: Vec::new(), was_asked: false, unanswered: None, was_shut_down: false };
+        let inner =
+            Inner { stream, kept: Vec::new(), was_asked: false, unanswered: None, was_shut_down: false };
         Self(Rc::new(RefCell::new(inner)))
     }
 
@@ -131,11 +132,8 @@ fn bare_answer(buf: &[u8]) -> Option<usize> {
 /// The status of a bare answer: one of those that the dispatcher gives, without a request id.
 fn status_of(head: &[u8]) -> Option<StatusCode> {
     let status = StatusCode::from_bytes(head.get(9..12)?).ok()?;
-    let is_own = [
-        StatusCode::BAD_REQUEST,
-        StatusCode::REQUEST_TIMEOUT,
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-    ];
+    let is_own =
+        [StatusCode::BAD_REQUEST, StatusCode::REQUEST_TIMEOUT, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE];
     let is_bare = memchr::memmem::find(head, REQUEST_ID.as_str().as_bytes()).is_none();
     (is_bare && is_own.contains(&status)).then_some(status)
 }
@@ -250,7 +248,8 @@ fn refusal(inner: &mut Inner, ended: &Result<(), DispatchError>) -> Option<Refus
 impl Refusal {
     /// The same line as for every other refused request.
     fn log(&self, peer: Option<SocketAddr>) {
-        let (request_id, status, cause) = (self.request_id.as_str(), self.status.as_u16(), self.cause.as_str());
+        let (request_id, status, cause) =
+            (self.request_id.as_str(), self.status.as_u16(), self.cause.as_str());
         let peer = peer.map(tracing::field::display);
         tracing::info!(request_id, route = "unknown", status, reason = "unreadable", cause, peer, "refused");
     }
@@ -289,7 +288,8 @@ impl Refusal {
 mod tests {
     use super::*;
 
-    const BARE: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: Tue, 01 Dec 2026 03:00:00 GMT\r\n\r\n";
+    const BARE: &str =
+        "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: Tue, 01 Dec 2026 03:00:00 GMT\r\n\r\n";
 
     #[test]
     fn bare_answer_is_found_at_the_end_only() {

@@ -76,12 +76,14 @@ fn near_boundaries(clients: &[Client], time: Duration) -> Vec<TcpStream> {
 /// One form after another of a field that never ends, in the API for batches.
 fn endless_fields(clients: &[Client], time: Duration) -> Vec<TcpStream> {
     each(&clients[..1], |client, _| {
-        let head =
-            client.head("POST", "/api/production/batches", None, "multipart/form-data; boundary=XbX");
-        let field =
-            [b"--XbX\r\nContent-Disposition: form-data; name=\"notes\"\r\n\r\n".as_slice(), &[b'n'; 65_000], b"\r\n"]
-                .concat()
-                .repeat(16);
+        let head = client.head("POST", "/api/production/batches", None, "multipart/form-data; boundary=XbX");
+        let field = [
+            b"--XbX\r\nContent-Disposition: form-data; name=\"notes\"\r\n\r\n".as_slice(),
+            &[b'n'; 65_000],
+            b"\r\n",
+        ]
+        .concat()
+        .repeat(16);
         let chunk = [format!("{:x}\r\n", field.len()).as_bytes(), &field, b"\r\n"].concat();
         if let Some(mut stream) = connect(client.address)
             && stream.write_all(head.as_bytes()).is_ok()
@@ -98,8 +100,9 @@ fn flood_of_parts(clients: &[Client], time: Duration) -> Vec<TcpStream> {
     each(&clients[..2], |client, n| {
         let batch = &batches[n];
         let name = "f".repeat(3_000);
-        let part =
-            format!("--XbX\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}.exe\"\r\n\r\n\r\n");
+        let part = format!(
+            "--XbX\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}.exe\"\r\n\r\n\r\n"
+        );
         let body = part.repeat((20 << 20) / part.len()) + "--XbX--\r\n";
         let path = format!("{batch}/attachments");
         let head = client.head("POST", &path, Some(body.len()), "multipart/form-data; boundary=XbX");
@@ -150,8 +153,12 @@ fn sign_ins(clients: &[Client], time: Duration) -> Vec<TcpStream> {
                         break;
                     }
                     let form = stranger.sign_in_form(&format!("nobody{n}-{m}"), "a wrong password");
-                    let head =
-                        stranger.head("POST", "/login", Some(form.len()), "application/x-www-form-urlencoded");
+                    let head = stranger.head(
+                        "POST",
+                        "/login",
+                        Some(form.len()),
+                        "application/x-www-form-urlencoded",
+                    );
                     // Refused ones are as good as answered ones here.
                     let _ = exchange(stranger.address, format!("{head}{form}").as_bytes());
                 }

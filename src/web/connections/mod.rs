@@ -135,8 +135,10 @@ impl Open {
             return;
         }
         let living = self.living();
-        let dispensable: Vec<_> =
-            living.iter().filter(|state| !state.borrow().is_ended && state.borrow().permits.is_empty()).collect();
+        let dispensable: Vec<_> = living
+            .iter()
+            .filter(|state| !state.borrow().is_ended && state.borrow().permits.is_empty())
+            .collect();
         let ended = living.iter().filter(|state| state.borrow().is_ended).count();
         if living.len() - ended < comfortable {
             return;

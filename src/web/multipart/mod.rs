@@ -166,7 +166,8 @@ impl GuardedForm {
             }
             let value = self.value(&head, &mut field).await?;
             if let Some(name) = known.filter(|&name| name != csrf::FIELD) {
-                let text = String::from_utf8(value).map_err(|_| malformed("A field of the form is not text."))?;
+                let text =
+                    String::from_utf8(value).map_err(|_| malformed("A field of the form is not text."))?;
                 return Ok(Some(Part::Field(name, text)));
             }
         }
@@ -200,7 +201,10 @@ impl GuardedForm {
     fn count(&mut self, bytes: usize) -> Result<()> {
         self.field_bytes += bytes;
         if self.field_bytes > FIELDS_MAX {
-            return Err(malformed(format!("The fields of the form have more than {} kB.", FIELDS_MAX / 1024)));
+            return Err(malformed(format!(
+                "The fields of the form have more than {} kB.",
+                FIELDS_MAX / 1024
+            )));
         }
         Ok(())
     }

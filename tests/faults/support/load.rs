@@ -176,7 +176,9 @@ impl Ledger {
     }
 
     async fn change(&self, person: &Person, name: &str, what: &str, then: State) {
-        let Some(id) = self.entries.lock().unwrap().get(name).and_then(|entry| entry.id.clone()) else { return };
+        let Some(id) = self.entries.lock().unwrap().get(name).and_then(|entry| entry.id.clone()) else {
+            return;
+        };
         // Until the answer it may be either.
         self.set(name, State::InDoubt, None);
         let answer = person.post(&format!("/attachments/{id}/{what}"), &[]).await;
@@ -234,7 +236,8 @@ impl Load {
         let (stopping, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let clients = (0..clients)
             .map(|at| {
-                let client = Client { person: person.clone(), ledger: ledger.clone(), done: Arc::clone(&done) };
+                let client =
+                    Client { person: person.clone(), ledger: ledger.clone(), done: Arc::clone(&done) };
                 tokio::spawn(client.work(at, Arc::clone(&stopping)))
             })
             .collect();
@@ -309,7 +312,11 @@ impl Client {
         let Some(entry) = name.and_then(|name| self.ledger.entries().get(name).cloned()) else { return };
         let answer = self.person.download(entry.id.as_deref().unwrap_or_default()).await;
         if answer.status() == 200 {
-            assert_eq!(<[u8; 32]>::from(Sha256::digest(answer.body())), entry.sha256, "a download came out wrong");
+            assert_eq!(
+                <[u8; 32]>::from(Sha256::digest(answer.body())),
+                entry.sha256,
+                "a download came out wrong"
+            );
         }
     }
 }

@@ -210,7 +210,8 @@ impl Site {
     #[track_caller]
     pub fn start_again(&mut self) -> Duration {
         self.begin();
-        self.wait_ready(START).unwrap_or_else(|| panic!("the server did not start again:\n{}", self.log_text()))
+        self.wait_ready(START)
+            .unwrap_or_else(|| panic!("the server did not start again:\n{}", self.log_text()))
     }
 
     /// Waits until `/health/ready` says 200, and returns how long that took; `None` when it did not within `limit`
@@ -376,7 +377,8 @@ fn descendants(pid: i32) -> Vec<i32> {
     let mut found = vec![pid];
     let mut at = 0;
     while at < found.len() {
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", found[at])).unwrap_or_default();
+        let children =
+            fs::read_to_string(format!("/proc/{0}/task/{0}/children", found[at])).unwrap_or_default();
         found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
         at += 1;
     }

@@ -130,7 +130,8 @@ async fn ending_sessions_without_the_password_is_refused() {
         assert_eq!(json.code(), "invalid");
     }
     phone.get("/batches").await.is(200);
-    let trail = "SELECT count(*) || ' ' || min(actor) FROM audit_events WHERE action = 'user.password_refused'";
+    let trail =
+        "SELECT count(*) || ' ' || min(actor) FROM audit_events WHERE action = 'user.password_refused'";
     assert_eq!(app.value(trail), "6 stan");
     // Throttled like every other question for the password, and then not even the right one counts.
     let mut last = 422;
@@ -161,7 +162,11 @@ async fn predictable_new_password_is_refused_with_the_reason() {
         ("monkey dragon 1", "Common words, names, dates and repeats"),
     ] {
         let refused = change_password(&stan, PASSWORD, new).await;
-        refused.is(422).shows(why).shows("Three or four words that do not belong together do well.").hides(new);
+        refused
+            .is(422)
+            .shows(why)
+            .shows("Three or four words that do not belong together do well.")
+            .hides(new);
     }
     change_password(&stan, PASSWORD, NEW).await.is(303);
 }
@@ -171,7 +176,10 @@ async fn password_typed_on_another_keyboard_is_the_same() {
     let app = TestApp::start();
     let stan = app.staff().await;
     // Eleven characters composed, however many they were typed as.
-    change_password(&stan, PASSWORD, "u\u{308}o\u{308}a\u{308} zwo\u{308}lf 3").await.is(422).shows("11 characters");
+    change_password(&stan, PASSWORD, "u\u{308}o\u{308}a\u{308} zwo\u{308}lf 3")
+        .await
+        .is(422)
+        .shows("11 characters");
     change_password(&stan, PASSWORD, "Ka\u{308}se aus Su\u{308}dtirol").await.is(303);
     for typed in ["K\u{e4}se aus S\u{fc}dtirol", "Ka\u{308}se\u{a0}aus Su\u{308}dtirol"] {
         app.stranger().post_login("stan", typed).await.is(303);

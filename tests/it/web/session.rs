@@ -60,7 +60,11 @@ async fn hsts_covers_subdomains_when_it_is_set_so() {
     ] {
         let app = TestApp::with(&environment);
         for path in ["/login", "/nowhere", "/health/live"] {
-            assert_eq!(app.stranger().get(path).await.header("strict-transport-security"), expected, "{path}");
+            assert_eq!(
+                app.stranger().get(path).await.header("strict-transport-security"),
+                expected,
+                "{path}"
+            );
         }
     }
 }

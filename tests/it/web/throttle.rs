@@ -113,7 +113,11 @@ async fn account_that_does_not_exist_is_throttled_like_one_that_does() {
     }
     let same = |text: &str, name: &str| {
         let lines = text.lines().filter(|line| !line.contains("csrf_token")).collect::<String>();
-        lines.replace(name, "").split("Try again in ").map(|part| part.trim_start_matches(char::is_numeric)).collect::<String>()
+        lines
+            .replace(name, "")
+            .split("Try again in ")
+            .map(|part| part.trim_start_matches(char::is_numeric))
+            .collect::<String>()
     };
     assert_eq!(same(&answers[0], "ines"), same(&answers[1], "nobody.here"));
     assert!(answers[0].contains("Ask an admin for a link"), "{}", answers[0]);

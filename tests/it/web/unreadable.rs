@@ -96,7 +96,8 @@ fn broken_chunk_is_answered_with_id_and_headers() {
     let app = https();
     let form = "Host: files.example\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     for path in ["/login", "/setup", "/password", "/uploads", "/api/production/batches", "/nowhere"] {
-        for chunks in ["zz\r\n", "5\r\nhello\r\nzz\r\n", "ffffffffffffffff1\r\n", "3\r\nabcd\r\n", "0x0\r\n"] {
+        for chunks in ["zz\r\n", "5\r\nhello\r\nzz\r\n", "ffffffffffffffff1\r\n", "3\r\nabcd\r\n", "0x0\r\n"]
+        {
             let request = format!("POST {path} HTTP/1.1\r\n{form}Transfer-Encoding: chunked\r\n\r\n{chunks}");
             for ends in [false, true] {
                 let said = talk(&app, request.as_bytes(), ends);
@@ -151,7 +152,9 @@ async fn file_that_ends_like_a_bare_answer_is_downloaded_as_it_is() {
     let batch = staff.make_batch("B-1").await;
     let mut file = samples::pdf("a");
     // Behind the end of a PDF anything may stand within a kilobyte.
-    file.extend(b"\nHTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: Tue, 01 Dec 2026 03:00:00 GMT\r\n\r\n");
+    file.extend(
+        b"\nHTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: Tue, 01 Dec 2026 03:00:00 GMT\r\n\r\n",
+    );
     let answer = staff.upload(&batch, &[("a.pdf", &file)]).await.is(201).json();
     let id = answer["results"][0]["attachment"]["id"].as_str().unwrap().to_owned();
     for close in [false, true] {
