@@ -5,7 +5,11 @@
 //! `cargo test --test faults [NAME…]` runs the faults whose names contain one of the words, in the short form.
 //! `FAULTS=full` repeats them as often as docs/reliability.md says and writes the table there.
 
+mod disk;
 mod kill;
+mod points;
+mod power;
+mod removed;
 mod support;
 
 use std::{
@@ -23,7 +27,7 @@ const AT_ONCE: usize = 2;
 
 /// Every family of faults, in the order of the table.
 fn all() -> Vec<Fault> {
-    [kill::faults()].into_iter().flatten().collect()
+    [kill::faults(), points::faults(), power::faults(), disk::faults(), removed::faults()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
 
+    support::prepare_mounts();
     let scale = Scale::chosen();
     println!("running {} faults ({scale:?})", faults.len());
     let waiting = Mutex::new(faults.iter().enumerate());
