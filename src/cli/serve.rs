@@ -23,8 +23,10 @@ use crate::{
 
 /// The job in hand gets this long to end when the server stops.
 const JOB_STOP: Duration = Duration::from_secs(20);
-/// How often the store is looked at, besides every write.
+/// How often the store is examined, besides the look before every write.
 const STORE_CHECK: Duration = Duration::from_secs(5);
+/// A store that takes longer to answer counts as silent.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn run(mut config: Config) -> anyhow::Result<Finding> {
     config.descriptors = descriptors::raise();
@@ -103,7 +105,15 @@ async fn watch_store(app: Arc<App>) {
     loop {
         tokio::time::sleep(STORE_CHECK).await;
         let store = Arc::clone(&app.store);
+        let examine = blocking::run(move || {
+            store.examine();
+            Ok(())
+        });
+        tokio::pin!(examine);
         // What it finds is logged and kept by the store itself.
-        let _ = blocking::run(move || Ok(store.check().is_ok())).await;
+        if tokio::time::timeout(STORE_PATIENCE, &mut examine).await.is_err() {
+            app.store.fell_silent();
+            let _ = examine.await;
+        }
     }
 }

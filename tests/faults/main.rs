@@ -9,8 +9,12 @@ mod bucket;
 mod clients;
 mod clock;
 mod database;
+mod disk;
 mod instances;
 mod kill;
+mod points;
+mod power;
+mod removed;
 mod scanner;
 mod support;
 
@@ -31,6 +35,10 @@ const AT_ONCE: usize = 2;
 fn all() -> Vec<Fault> {
     [
         kill::faults(),
+        points::faults(),
+        power::faults(),
+        disk::faults(),
+        removed::faults(),
         database::faults(),
         bucket::faults(),
         scanner::faults(),
@@ -53,6 +61,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
 
+    support::prepare_mounts();
     let scale = Scale::chosen();
     println!("running {} faults ({scale:?})", faults.len());
     let waiting = Mutex::new(faults.iter().enumerate());

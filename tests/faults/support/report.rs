@@ -107,6 +107,6 @@ pub fn write(rows: &[Row]) {
         }
     }
     let table = table(&[]);
-    let body = lines.iter().fold(String::new(), |body, line| body + line + "\n");
+    let body = lines.iter().fold(String::new(), |body, line| body + line.as_str() + "\n");
     fs::write(&path, format!("{before}{BEGIN}\n{table}{body}{END}{after}")).unwrap();
 }
