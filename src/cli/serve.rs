@@ -44,6 +44,9 @@ async fn serve(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Finding> 
         tracing::info!("stopping: running requests may end");
     };
 
+    if let Some(scanner) = &app.scanner {
+        scanner.start();
+    }
     let worker = Worker::start(&app);
     let watch = tokio::spawn(watch_store(Arc::clone(&app)));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
