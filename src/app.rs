@@ -15,7 +15,11 @@ use crate::{
         settings,
     },
     domain::{
-        limits::{Capacity, ConcurrencyLimits}, passwords::Passwords, readiness::Readiness, settings::Settings, sites,
+        limits::{Capacity, ConcurrencyLimits},
+        passwords::Passwords,
+        readiness::Readiness,
+        settings::Settings,
+        sites,
         tally::Tally,
     },
     error::{Error, Result},

@@ -9,7 +9,9 @@ pub fn tune() {
     {
         use nix::libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, mallopt};
         const KIB: i32 = 1024;
-        for (option, value) in [(M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, 128 * KIB), (M_TRIM_THRESHOLD, 128 * KIB)] {
+        for (option, value) in
+            [(M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, 128 * KIB), (M_TRIM_THRESHOLD, 128 * KIB)]
+        {
             // SAFETY: sets a number in the allocator, and there are no other threads yet. A refused one changes nothing.
             unsafe {
                 mallopt(option, value);

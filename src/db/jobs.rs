@@ -20,8 +20,8 @@ pub struct NewJob<'a> {
     pub max_attempts: i32,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// Whose document it is for; nil for jobs that are nobody's.
-    pub owner_id: Uuid,
+    /// Jobs of one key wait for each other's turn: whose document it is for; nil for jobs that are nobody's.
+    pub fair_key: Uuid,
 }
 
 #[derive(Debug, Clone, Queryable, QueryableByName, Selectable)]

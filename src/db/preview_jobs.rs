@@ -20,16 +20,16 @@ pub fn claim(
 ) -> Result<Option<JobRow>> {
     Ok(sql_query(
         "WITH RECURSIVE owners AS (
-             (SELECT owner_id FROM jobs WHERE state = 'waiting' AND kind = 'make_previews'
-               ORDER BY owner_id LIMIT 1)
+             (SELECT fair_key FROM jobs WHERE state = 'waiting' AND kind = 'make_previews'
+               ORDER BY fair_key LIMIT 1)
              UNION ALL
-             SELECT (SELECT jobs.owner_id FROM jobs
-                      WHERE state = 'waiting' AND kind = 'make_previews' AND jobs.owner_id > owners.owner_id
-                      ORDER BY jobs.owner_id LIMIT 1)
-               FROM owners WHERE owner_id IS NOT NULL),
+             SELECT (SELECT jobs.fair_key FROM jobs
+                      WHERE state = 'waiting' AND kind = 'make_previews' AND jobs.fair_key > owners.fair_key
+                      ORDER BY jobs.fair_key LIMIT 1)
+               FROM owners WHERE fair_key IS NOT NULL),
          running AS (
-             SELECT owner_id, count(*) AS count FROM jobs
-              WHERE state = 'running' AND lease_until >= $2 AND kind = 'make_previews' GROUP BY owner_id),
+             SELECT fair_key, count(*) AS count FROM jobs
+              WHERE state = 'running' AND lease_until >= $2 AND kind = 'make_previews' GROUP BY fair_key),
          lapsed AS (
              SELECT id FROM jobs WHERE state = 'running' AND lease_until < $2 AND kind = 'make_previews'
               ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED),
@@ -38,22 +38,22 @@ pub fn claim(
                FROM owners
               CROSS JOIN LATERAL (
                   SELECT id, run_at FROM jobs
-                   WHERE state = 'waiting' AND kind = 'make_previews' AND jobs.owner_id = owners.owner_id
+                   WHERE state = 'waiting' AND kind = 'make_previews' AND jobs.fair_key = owners.fair_key
                      AND run_at <= $2
                    ORDER BY run_at LIMIT 1) AS first
                JOIN jobs ON jobs.id = first.id AND jobs.state = 'waiting'
-               LEFT JOIN running ON running.owner_id = owners.owner_id
-               LEFT JOIN preview_turns AS turns ON turns.owner_id = owners.owner_id
+               LEFT JOIN running ON running.fair_key = owners.fair_key
+               LEFT JOIN preview_turns AS turns ON turns.fair_key = owners.fair_key
               ORDER BY coalesce(running.count, 0), turns.served_at NULLS FIRST, first.run_at
               LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED),
          claimed AS (
              UPDATE jobs SET state = 'running', leased_by = $1, lease_until = $3,
                     attempts = attempts + 1, updated_at = $2
               WHERE id = (SELECT id FROM lapsed UNION ALL SELECT id FROM due LIMIT 1)
-             RETURNING id, kind, payload, attempts, max_attempts, owner_id),
+             RETURNING id, kind, payload, attempts, max_attempts, fair_key),
          turn AS (
-             INSERT INTO preview_turns (owner_id, served_at) SELECT owner_id, $2 FROM claimed
-             ON CONFLICT (owner_id) DO UPDATE SET served_at = excluded.served_at)
+             INSERT INTO preview_turns (fair_key, served_at) SELECT fair_key, $2 FROM claimed
+             ON CONFLICT (fair_key) DO UPDATE SET served_at = excluded.served_at)
          SELECT id, kind, payload, attempts, max_attempts FROM claimed",
     )
     .bind::<sql_types::Uuid, _>(worker)

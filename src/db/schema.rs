@@ -133,7 +133,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
-        owner_id -> Uuid,
+        fair_key -> Uuid,
     }
 }
 
@@ -147,8 +147,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    preview_turns (owner_id) {
-        owner_id -> Uuid,
+    preview_turns (fair_key) {
+        fair_key -> Uuid,
         served_at -> Timestamptz,
     }
 }

@@ -186,6 +186,8 @@ mod tests {
         assert!(end(line.mark()));
         assert_eq!(marked.read(&mut [0; 1]).unwrap(), 0, "shut");
         other.set_nonblocking(true).unwrap();
-        assert!((&other).read(&mut [0; 1]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+        assert!(
+            (&other).read(&mut [0; 1]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        );
     }
 }

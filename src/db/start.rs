@@ -43,7 +43,11 @@ pub fn wait(url: &str, patience: Duration) -> anyhow::Result<()> {
         }
         if is_first {
             let seconds = patience.as_secs();
-            tracing::warn!(database = place, error = cause, "the database does not answer; trying for {seconds} s");
+            tracing::warn!(
+                database = place,
+                error = cause,
+                "the database does not answer; trying for {seconds} s"
+            );
             is_first = false;
         }
         thread::sleep(PAUSE);

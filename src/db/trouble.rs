@@ -57,9 +57,11 @@ mod tests {
     #[test]
     fn what_passes_is_unavailable_and_the_rest_is_not() {
         let full = "could not extend file \"base/5/1\": No space left on device";
-        for message in
-            [full, "cannot execute INSERT in a read-only transaction", "canceling statement due to statement timeout"]
-        {
+        for message in [
+            full,
+            "cannot execute INSERT in a read-only transaction",
+            "canceling statement due to statement timeout",
+        ] {
             let error = explained_of(message);
             assert!(matches!(error, Error::Unavailable { .. }), "{message}: {error:?}");
         }

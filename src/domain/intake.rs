@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    access::{Action, Actor},
+    access::{Action, Actor, Resource},
     audit::{self, Subject},
     batches,
     content::{self, Type},
@@ -21,6 +21,7 @@ use super::{
     limits::{LimitKey, Permit},
     placed::Placed,
     previews,
+    recheck::{self, Watch},
     scan::{self, Origin},
 };
 use crate::{
@@ -39,13 +40,14 @@ use crate::{
 };
 
 /// Longest file name that is recorded, in bytes.
-const NAME_MAX_BYTES: usize = 1024;
+pub const NAME_MAX_BYTES: usize = 1024;
 
 /// A batch that the actor may upload to.
 pub struct Intake {
     app: Arc<App>,
     actor: Actor,
     batch_id: Uuid,
+    watch: Watch,
     _permit: Permit,
 }
 
@@ -57,14 +59,16 @@ impl Intake {
     /// [`Error::Conflict`] for a batch in the trash, [`Error::Unavailable`] when too many uploads are under way.
     pub async fn open(app: &Arc<App>, actor: &Actor, batch_id: Uuid) -> Result<Self> {
         let asked = actor.clone();
-        app.db
+        let site = app
+            .db
             .run(move |conn| {
                 let batch = batches::visible(conn, &asked, Action::ManageFiles, batch_id)?;
-                takes_files(&batch)
+                takes_files(&batch).map(|()| batch.site_id)
             })
             .await?;
+        let watch = Watch::of(actor, Action::ManageFiles, Resource::Site(site));
         let permit = app.limits.uploads.acquire(&[LimitKey::of(actor).ok_or(Error::Forbidden)?])?;
-        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, _permit: permit })
+        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, watch, _permit: permit })
     }
 
     /// Begins one file.
@@ -74,7 +78,7 @@ impl Intake {
     pub fn file(&self, filename: &str) -> Result<Incoming<'_>> {
         let kind = kind_of(&self.app, filename)?;
         let inflow = Inflow::new(&self.app, kind);
-        Ok(Incoming { intake: self, filename: filename.to_owned(), inflow })
+        Ok(Incoming { intake: self, filename: filename.to_owned(), inflow, watch: self.watch.clone() })
     }
 }
 
@@ -109,6 +113,7 @@ pub struct Incoming<'a> {
     intake: &'a Intake,
     filename: String,
     inflow: Inflow,
+    watch: Watch,
 }
 
 impl Incoming<'_> {
@@ -118,6 +123,7 @@ impl Incoming<'_> {
     /// The reason why this file will not be stored; the caller drops it then.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         check_size(&self.intake.app, self.inflow.size() + bytes.len() as u64)?;
+        self.watch.ask(&self.intake.app).await?;
         self.inflow.write(bytes).await
     }
 
@@ -130,7 +136,7 @@ impl Incoming<'_> {
             return Err(Refusal::EmptyFile.into());
         }
         self.inflow.check_all()?;
-        let Self { intake, filename, inflow } = self;
+        let Self { intake, filename, inflow, .. } = self;
         let arrival = Arrival {
             batch_id: intake.batch_id,
             stored_name: key::stored_name(Uuid::new_v4(), &filename),
@@ -288,6 +294,9 @@ fn commit(
 ) -> Outcome {
     let (mut ready, now) = (false, clock.now());
     let result = conn.transaction(|conn| {
+        // The rights count now, not when the first byte came: see `recheck`.
+        let actor = &recheck::current(conn, now, actor)?;
+        batches::visible(conn, actor, Action::ManageFiles, row.batch_id)?;
         db::attachments::insert(conn, row)?;
         copies::record_new(conn, clock, mode, row.id, now)?;
         let subject = Subject::Attachment { id: row.id, batch: row.batch_id };

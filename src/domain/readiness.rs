@@ -11,6 +11,8 @@ use crate::{app::App, db};
 
 /// How long an answer counts.
 const LIFE: TimeDelta = TimeDelta::seconds(1);
+/// How long the store may take to answer.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A database that takes longer than this to answer is not ready; those who ask give up soon themselves.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -46,12 +48,17 @@ async fn probe(app: &App) -> Answer {
     // Nothing is left half done when the wait ends: it only reads.
     let asked = tokio::time::timeout(PATIENCE, app.db.run(db::users::any_admin)).await;
     asked.is_ok_and(|answer| answer.is_ok()).then_some(()).ok_or("database")?;
-    maintenance::check(app).await.map_err(|error| {
+    let looked = tokio::time::timeout(STORE_PATIENCE, maintenance::check(app)).await;
+    looked.map_err(|_| "storage")?.map_err(|error| {
         tracing::error!(error = ?error, "the store is not ready");
         "storage"
     })?;
     // Without its scanner an instance takes no files, but everything else works.
     let mut degraded = Vec::new();
+    // Full or read-only: what is there can be downloaded.
+    if app.store.write_trouble().is_some() {
+        degraded.push("storage");
+    }
     if let Some(scanner) = &app.scanner
         && let Err(error) = scanner.ping().await
     {

@@ -19,8 +19,9 @@ use super::{
     archive::{self, Archive, Reader},
     attachments::{self, Opened},
     audit::{self, Subject},
-    shares::{PASSWORD_MAX_BYTES, hash, subject},
     limits::{LimitKey, Permit},
+    recheck::Watch,
+    shares::{PASSWORD_MAX_BYTES, hash, subject},
     throttle,
 };
 use crate::{
@@ -247,7 +248,10 @@ pub async fn archive(app: &App, token: &str, proof: Proof, address: Option<IpAdd
     let keys: Vec<LimitKey> = network.into_iter().chain([LimitKey::Link(id)]).collect();
     let permit = app.limits.archives.acquire(&keys)?;
     let contents = archive::contents(app, batch, None, Reader::Visitor).await?;
-    let (archive, parts) = contents.finish(&known.batch_number, app.clock.now());
+    let asked = hash.clone();
+    // That the time or the number of downloads runs out meanwhile takes nothing from a download that counts.
+    let watch = Watch::new(move |conn, _| still_given(conn, &asked).map(drop));
+    let (archive, parts) = contents.finish(&known.batch_number, app.clock.now(), watch);
     if archive.files.is_empty() {
         return Err(Error::NotFound);
     }
@@ -273,15 +277,21 @@ fn count(conn: &mut PgConnection, hash: &[u8], id: Uuid, now: DateTime<Utc>) -> 
 
 /// The link behind a token's hash, if it still opens something.
 fn living(conn: &mut PgConnection, hash: &[u8], now: DateTime<Utc>) -> Result<Known> {
-    let known = db::shares::find(conn, hash)?.ok_or(Error::NotFound)?;
+    let known = still_given(conn, hash)?;
     let share = &known.share;
     let is_used_up = share.max_downloads.is_some_and(|max| share.downloads >= max);
-    let is_over = share.revoked_at.is_some() || share.expires_at <= now || is_used_up;
+    if is_used_up || share.expires_at <= now { Err(Error::NotFound) } else { Ok(known) }
+}
+
+/// The link, if nobody ended it and its maker could still hand out what it leads to.
+fn still_given(conn: &mut PgConnection, hash: &[u8]) -> Result<Known> {
+    let known = db::shares::find(conn, hash)?.ok_or(Error::NotFound)?;
+    let share = &known.share;
     let role: Role = known.maker_role.parse()?;
     let maker = Actor::user(share.created_by, known.maker.clone(), role, known.maker_sites.clone(), None);
     let may_share =
         known.maker_disabled_at.is_none() && maker.may(Action::Share, Resource::Site(known.site_id));
-    if is_over || !may_share || known.batch_trashed_at.is_some() {
+    if share.revoked_at.is_some() || !may_share || known.batch_trashed_at.is_some() {
         return Err(Error::NotFound);
     }
     if let Some(id) = share.attachment_id {

@@ -66,8 +66,7 @@ impl ObjectStorage {
             max_backoff: Duration::from_secs(2),
             base: 2.0,
         };
-        let retry =
-            RetryConfig { backoff, max_retries: patience.retries, retry_timeout: RETRY_TIMEOUT };
+        let retry = RetryConfig { backoff, max_retries: patience.retries, retry_timeout: RETRY_TIMEOUT };
         let client = ClientOptions::new()
             .with_timeout_disabled()
             .with_connect_timeout(patience.connect)

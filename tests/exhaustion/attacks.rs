@@ -60,10 +60,11 @@ fn batch_of(client: &Client, name: &str, n: usize) -> String {
 
 /// Files whose bytes look like the beginnings of boundaries.
 fn near_boundaries(clients: &[Client], time: Duration) -> Vec<TcpStream> {
+    let batches: Vec<String> = (0..2).map(|n| batch_of(&clients[n], "NEAR", n)).collect();
     each(&clients[..2], |client, n| {
-        let batch = batch_of(client, "NEAR", n);
+        let batch = &batches[n];
         let data = b"\r--".repeat(200_000);
-        let (head, end) = client.upload_parts(&batch, "near.pdf", data.len() + 8);
+        let (head, end) = client.upload_parts(batch, "near.pdf", data.len() + 8);
         let mut body = vec![[head.as_bytes(), b"%PDF-1.4", &data, end.as_bytes()].concat()];
         if let Some(stream) = connect(client.address) {
             send_for(time, stream, || body.pop());
@@ -75,12 +76,14 @@ fn near_boundaries(clients: &[Client], time: Duration) -> Vec<TcpStream> {
 /// One form after another of a field that never ends, in the API for batches.
 fn endless_fields(clients: &[Client], time: Duration) -> Vec<TcpStream> {
     each(&clients[..1], |client, _| {
-        let head =
-            client.head("POST", "/api/production/batches", None, "multipart/form-data; boundary=XbX");
-        let field =
-            [b"--XbX\r\nContent-Disposition: form-data; name=\"notes\"\r\n\r\n".as_slice(), &[b'n'; 65_000], b"\r\n"]
-                .concat()
-                .repeat(16);
+        let head = client.head("POST", "/api/production/batches", None, "multipart/form-data; boundary=XbX");
+        let field = [
+            b"--XbX\r\nContent-Disposition: form-data; name=\"notes\"\r\n\r\n".as_slice(),
+            &[b'n'; 65_000],
+            b"\r\n",
+        ]
+        .concat()
+        .repeat(16);
         let chunk = [format!("{:x}\r\n", field.len()).as_bytes(), &field, b"\r\n"].concat();
         if let Some(mut stream) = connect(client.address)
             && stream.write_all(head.as_bytes()).is_ok()
@@ -93,11 +96,13 @@ fn endless_fields(clients: &[Client], time: Duration) -> Vec<TcpStream> {
 
 /// Forms of very many parts with long names.
 fn flood_of_parts(clients: &[Client], time: Duration) -> Vec<TcpStream> {
+    let batches: Vec<String> = (0..2).map(|n| batch_of(&clients[n], "PARTS", n)).collect();
     each(&clients[..2], |client, n| {
-        let batch = batch_of(client, "PARTS", n);
+        let batch = &batches[n];
         let name = "f".repeat(3_000);
-        let part =
-            format!("--XbX\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}.exe\"\r\n\r\n\r\n");
+        let part = format!(
+            "--XbX\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}.exe\"\r\n\r\n\r\n"
+        );
         let body = part.repeat((20 << 20) / part.len()) + "--XbX--\r\n";
         let path = format!("{batch}/attachments");
         let head = client.head("POST", &path, Some(body.len()), "multipart/form-data; boundary=XbX");
@@ -148,8 +153,12 @@ fn sign_ins(clients: &[Client], time: Duration) -> Vec<TcpStream> {
                         break;
                     }
                     let form = stranger.sign_in_form(&format!("nobody{n}-{m}"), "a wrong password");
-                    let head =
-                        stranger.head("POST", "/login", Some(form.len()), "application/x-www-form-urlencoded");
+                    let head = stranger.head(
+                        "POST",
+                        "/login",
+                        Some(form.len()),
+                        "application/x-www-form-urlencoded",
+                    );
                     // Refused ones are as good as answered ones here.
                     let _ = exchange(stranger.address, format!("{head}{form}").as_bytes());
                 }

@@ -101,7 +101,8 @@ impl Client {
 
     /// A new batch's path.
     pub fn new_batch(&self, number: &str) -> String {
-        let answer = self.post_form("/batches", &format!("csrf_token={}&number={number}&product=Soap", self.token));
+        let answer =
+            self.post_form("/batches", &format!("csrf_token={}&number={number}&product=Soap", self.token));
         let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
         location.unwrap_or_else(|| panic!("{answer}")).split('?').next().unwrap().to_owned()
     }

@@ -38,11 +38,13 @@ impl Probe {
             while !stopped.load(Ordering::Relaxed) {
                 for path in ["/health/live", "/login"] {
                     let begun = Instant::now();
-                    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+                    let request =
+                        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
                     match client::exchange(address, request.as_bytes()) {
                         Ok(answer) if client::status(&answer) == 200 => seen.answers += 1,
                         Ok(answer) => {
-                            seen.problems.push(format!("{path}: {}", answer.lines().next().unwrap_or_default()));
+                            seen.problems
+                                .push(format!("{path}: {}", answer.lines().next().unwrap_or_default()));
                         }
                         Err(error) => seen.problems.push(format!("{path}: {error}")),
                     }

@@ -93,8 +93,10 @@ impl Server {
     pub fn add_staff(&self, name: &str) -> Client {
         let mut command = Command::new(program());
         command.args(["user", "add", name, "--role", "staff", "--password-stdin"]).stdin(Stdio::piped());
-        let mut child =
-            environment(&mut command, self.folder.path(), self.address).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = environment(&mut command, self.folder.path(), self.address)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         child.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
         assert!(child.wait().unwrap().success());
         Client::sign_in(self.address, name, PASSWORD)

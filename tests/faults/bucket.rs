@@ -12,7 +12,8 @@ use crate::support::{
 
 const BACK: Duration = Duration::from_secs(90);
 
-const REVOKED: &str = "<?xml version=\"1.0\"?><Error><Code>InvalidAccessKeyId</Code><Message>no</Message></Error>";
+const REVOKED: &str =
+    "<?xml version=\"1.0\"?><Error><Code>InvalidAccessKeyId</Code><Message>no</Message></Error>";
 const GONE: &str = "<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code><Message>no</Message></Error>";
 const DOWN: &str = "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code><Message>no</Message></Error>";
 
@@ -24,8 +25,18 @@ fn cases() -> Vec<Case> {
     vec![
         ("bucket refuses connections (hybrid)", "hybrid", Way::Reset, Some("the bucket fails")),
         ("bucket refuses connections (cloud)", "cloud", Way::Reset, Some("the bucket fails")),
-        ("bucket answers 503 (hybrid)", "hybrid", Way::Answers(503, DOWN), Some("is not able to serve right now")),
-        ("bucket answers 503 (cloud)", "cloud", Way::Answers(503, DOWN), Some("is not able to serve right now")),
+        (
+            "bucket answers 503 (hybrid)",
+            "hybrid",
+            Way::Answers(503, DOWN),
+            Some("is not able to serve right now"),
+        ),
+        (
+            "bucket answers 503 (cloud)",
+            "cloud",
+            Way::Answers(503, DOWN),
+            Some("is not able to serve right now"),
+        ),
         ("bucket stalls (hybrid)", "hybrid", Way::Silent, None),
         ("bucket stalls (cloud)", "cloud", Way::Silent, None),
         ("bucket resets after the body (hybrid)", "hybrid", Way::AnswerCut(0), Some("the bucket fails")),
@@ -34,8 +45,18 @@ fn cases() -> Vec<Case> {
         ("bucket hands out wrong bytes (cloud)", "cloud", Way::Corrupt, None),
         ("bucket slow by 10 s (hybrid)", "hybrid", late.clone(), None),
         ("bucket slow by 10 s (cloud)", "cloud", late, None),
-        ("credentials revoked (hybrid)", "hybrid", Way::Answers(403, REVOKED), Some("does not know the access key")),
-        ("credentials revoked (cloud)", "cloud", Way::Answers(403, REVOKED), Some("does not know the access key")),
+        (
+            "credentials revoked (hybrid)",
+            "hybrid",
+            Way::Answers(403, REVOKED),
+            Some("does not know the access key"),
+        ),
+        (
+            "credentials revoked (cloud)",
+            "cloud",
+            Way::Answers(403, REVOKED),
+            Some("does not know the access key"),
+        ),
         ("bucket gone (hybrid)", "hybrid", Way::Answers(404, GONE), Some("There is no bucket")),
         ("bucket gone (cloud)", "cloud", Way::Answers(404, GONE), Some("There is no bucket")),
     ]
@@ -44,7 +65,10 @@ fn cases() -> Vec<Case> {
 pub fn faults() -> Vec<Fault> {
     let in_this_scale = |case: &Case| {
         // Hybrid mode hides the bucket from people: two of its rows say so in the short form.
-        Scale::chosen() == Scale::Full || case.1 == "cloud" || case.0.contains("503") || case.0.contains("wrong")
+        Scale::chosen() == Scale::Full
+            || case.1 == "cloud"
+            || case.0.contains("503")
+            || case.0.contains("wrong")
     };
     let fault = |case: Case| Fault::new(case.0, move |scale| one(scale, case.clone()));
     cases().into_iter().filter(in_this_scale).map(fault).collect()
@@ -61,7 +85,11 @@ async fn one(scale: Scale, (_, mode, way, line): Case) -> Row {
     let mut site = Site::start_with(options);
     let (ledger, mut tally) = (Ledger::default(), Tally::default());
     let load = Load::start(&site, &ledger);
-    assert!(within(BACK, async || ledger.acknowledged() > 5).await, "nothing is stored: {:?}", ledger.refusals());
+    assert!(
+        within(BACK, async || ledger.acknowledged() > 5).await,
+        "nothing is stored: {:?}",
+        ledger.refusals()
+    );
 
     for _ in 0..scale.pick(1, 3) {
         let (mark, begun) = (site.log_mark(), Instant::now());
@@ -83,7 +111,12 @@ async fn one(scale: Scale, (_, mode, way, line): Case) -> Row {
         outage::is_over(&mut site, BACK).await;
         let before = ledger.acknowledged();
         let works = async || ledger.acknowledged() > before + 3 && !site.ready().1.contains("cloud");
-        assert!(within(BACK, works).await, "not as before: {:?} {:?}", site.ready(), ledger.refusals().last());
+        assert!(
+            within(BACK, works).await,
+            "not as before: {:?} {:?}",
+            site.ready(),
+            ledger.refusals().last()
+        );
         tally.recovered(begun.elapsed());
         tally.check_new(&site, &ledger).await;
     }

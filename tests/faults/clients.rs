@@ -42,7 +42,8 @@ impl Scene {
 
     async fn answers(&self) {
         let begun = Instant::now();
-        let (live, page) = (self.site.person().get("/health/live").await, self.site.person().get("/login").await);
+        let (live, page) =
+            (self.site.person().get("/health/live").await, self.site.person().get("/login").await);
         assert_eq!(live.status(), 200, "{live:?}");
         assert_eq!(page.status(), 200, "{page:?}");
         assert!(begun.elapsed() < PAGE, "two pages took {:?}", begun.elapsed());
@@ -118,7 +119,8 @@ async fn idle(scale: Scale) -> Row {
     if limit.1 < count + 500 {
         return Row::not_run(format!("this user may open {} files", limit.1));
     }
-    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, limit.1.min(8192), limit.1).unwrap();
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, limit.1.min(8192), limit.1)
+        .unwrap();
     let mut scene = Scene::start(Options::default()).await;
     let base = scene.site.base();
     let host = base.trim_start_matches("http://");
@@ -146,7 +148,9 @@ async fn few_descriptors(scale: Scale) -> Row {
     let host = base.trim_start_matches("http://");
     let mut open = Vec::new();
     for _ in 0..300 {
-        if let Ok(Ok(mut stream)) = tokio::time::timeout(Duration::from_secs(5), TcpStream::connect(host)).await {
+        if let Ok(Ok(mut stream)) =
+            tokio::time::timeout(Duration::from_secs(5), TcpStream::connect(host)).await
+        {
             let _ = stream.write_all(b"GET /login HTTP/1.1\r\n").await;
             open.push(stream);
         }

@@ -2,7 +2,9 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use crate::support::{Fault, Ledger, Load, Options, Person, Row, Scale, Site, Tally, outage, site::PASSWORD, within};
+use crate::support::{
+    Fault, Ledger, Load, Options, Person, Row, Scale, Site, Tally, outage, site::PASSWORD, within,
+};
 
 const BACK: Duration = Duration::from_secs(60);
 

@@ -11,10 +11,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::support::{
-    Fault, Ledger, Load, Options, Row, Scale, Site, Tally, outage,
-    postgres::Postgres,
-    proxy::Way,
-    within,
+    Fault, Ledger, Load, Options, Row, Scale, Site, Tally, outage, postgres::Postgres, proxy::Way, within,
 };
 
 /// Until the server is as before, on a machine that does other things.
@@ -86,7 +83,9 @@ async fn restarted(scale: Scale) -> Row {
         scene.postgres.stop();
         if round == 0 {
             outage::is_told_to_people(&scene.site, WORDS).await;
-            scene.site.must_log(mark, "the database cannot be reached; start PostgreSQL or correct DATABASE_URL");
+            scene
+                .site
+                .must_log(mark, "the database cannot be reached; start PostgreSQL or correct DATABASE_URL");
             let doctor = scene.site.doctor();
             assert!(doctor.contains("does not answer"), "{doctor}");
             assert_eq!(scene.site.ready().0, 503);
@@ -191,7 +190,10 @@ async fn down_at_start(_: Scale) -> Row {
     assert!(!site.has_ended());
     let command = site.run(&["stats"]);
     let said = String::from_utf8_lossy(&command.stderr).into_owned();
-    assert!(said.contains("does not answer") && said.contains("start PostgreSQL or correct DATABASE_URL"), "{said}");
+    assert!(
+        said.contains("does not answer") && said.contains("start PostgreSQL or correct DATABASE_URL"),
+        "{said}"
+    );
     postgres.start_again();
     let mut tally = Tally::default();
     tally.injected();
@@ -211,8 +213,10 @@ impl Small {
     fn mount(folder: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(folder).unwrap();
         let options = format!("size={size},mode=755");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "stillage-faults"]).arg(folder).output();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "stillage-faults"])
+            .arg(folder)
+            .output();
         mounted.is_ok_and(|output| output.status.success()).then(|| Self(folder.to_owned()))
     }
 }
@@ -277,7 +281,10 @@ async fn server_stopped(scale: Scale) -> Row {
         scene.site.signal(Signal::SIGCONT);
         scene.tally.injected();
         scene.recovers().await;
-        assert!(!scene.site.logged_since(mark, "was silent for too long"), "connections are blamed for the stop");
+        assert!(
+            !scene.site.logged_since(mark, "was silent for too long"),
+            "connections are blamed for the stop"
+        );
     }
     scene.end().await
 }

@@ -9,8 +9,12 @@ mod bucket;
 mod clients;
 mod clock;
 mod database;
+mod disk;
 mod instances;
 mod kill;
+mod points;
+mod power;
+mod removed;
 mod scanner;
 mod support;
 
@@ -31,6 +35,10 @@ const AT_ONCE: usize = 2;
 fn all() -> Vec<Fault> {
     [
         kill::faults(),
+        points::faults(),
+        power::faults(),
+        disk::faults(),
+        removed::faults(),
         database::faults(),
         bucket::faults(),
         scanner::faults(),
@@ -38,18 +46,22 @@ fn all() -> Vec<Fault> {
         clock::faults(),
         instances::faults(),
     ]
-    .into_iter().flatten().collect()
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let wanted = |fault: &Fault| words.is_empty() || words.iter().any(|word| fault.name.contains(word.as_str()));
+    let wanted =
+        |fault: &Fault| words.is_empty() || words.iter().any(|word| fault.name.contains(word.as_str()));
     let faults: Vec<Fault> = all().into_iter().filter(wanted).collect();
     if std::env::args().any(|word| word == "--list") {
         faults.iter().for_each(|fault| println!("{}: test", fault.name));
         return ExitCode::SUCCESS;
     }
 
+    support::prepare_mounts();
     let scale = Scale::chosen();
     println!("running {} faults ({scale:?})", faults.len());
     let waiting = Mutex::new(faults.iter().enumerate());
@@ -86,7 +98,8 @@ fn run(fault: &Fault, scale: Scale) -> Row {
     let caught = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on((fault.run)(scale))));
     runtime.shutdown_timeout(Duration::from_secs(5));
     let row = caught.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let text =
+            panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Row::failed(text.unwrap_or("a panic without words"))
     });
     row.named(fault.name)

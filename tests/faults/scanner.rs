@@ -34,7 +34,8 @@ struct Clamd {
 impl Clamd {
     /// `None` where there is no clamd.
     fn start() -> Option<Self> {
-        let known = ["/usr/sbin/clamd", "/usr/bin/clamd", "/usr/local/sbin/clamd", "/opt/homebrew/sbin/clamd"];
+        let known =
+            ["/usr/sbin/clamd", "/usr/bin/clamd", "/usr/local/sbin/clamd", "/opt/homebrew/sbin/clamd"];
         let program = known.into_iter().find(|path| Path::new(path).exists())?;
         let folder = TempDir::with_prefix("stillage-faults-clamd-").unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -80,10 +81,15 @@ impl Drop for Clamd {
 async fn one(scale: Scale, way: Way) -> Row {
     let Some(clamd) = Clamd::start() else { return Row::not_run("clamd is not installed") };
     let proxy = Proxy::to(Upstream::Unix(clamd.folder.path().join("clamd.sock")));
-    let mut site = Site::start_with(Options::default().env("CLAMAV_ADDRESS", format!("tcp://{}", proxy.address)));
+    let mut site =
+        Site::start_with(Options::default().env("CLAMAV_ADDRESS", format!("tcp://{}", proxy.address)));
     let (ledger, mut tally) = (Ledger::default(), Tally::default());
     let load = Load::start(&site, &ledger);
-    assert!(within(BACK, async || ledger.acknowledged() > 5).await, "nothing is stored: {:?}", ledger.refusals());
+    assert!(
+        within(BACK, async || ledger.acknowledged() > 5).await,
+        "nothing is stored: {:?}",
+        ledger.refusals()
+    );
     for _ in 0..scale.pick(1, 10) {
         let (mark, begun) = (site.log_mark(), Instant::now());
         proxy.set(way.clone());
@@ -91,7 +97,11 @@ async fn one(scale: Scale, way: Way) -> Row {
             assert_eq!(site.person().get("/batches").await.status(), 200, "pages do not need the scanner");
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        assert!(within(BACK, async || site.ready().1.contains("degraded: scanner")).await, "{:?}", site.ready());
+        assert!(
+            within(BACK, async || site.ready().1.contains("degraded: scanner")).await,
+            "{:?}",
+            site.ready()
+        );
         site.must_log(mark, "scanner");
         proxy.set(Way::Open);
         tally.injected();

@@ -11,7 +11,6 @@ mod payload;
 mod socket;
 
 use std::{
-    any::Any,
     cell::RefCell,
     collections::HashMap,
     net::IpAddr,
@@ -79,8 +78,7 @@ struct State {
 }
 
 /// What a worker does with a new connection: keeps at most `comfortable` of them as far as it can choose.
-pub fn opened(io: &dyn Any, data: &mut Extensions, timeouts: Timeouts, comfortable: usize) {
-    let Some(stream) = io.downcast_ref::<TcpStream>() else { return };
+pub fn opened(stream: &TcpStream, data: &mut Extensions, timeouts: Timeouts, comfortable: usize) {
     let socket = match Socket::of(stream) {
         Ok(socket) => socket,
         Err(error) => {
@@ -137,8 +135,10 @@ impl Open {
             return;
         }
         let living = self.living();
-        let dispensable: Vec<_> =
-            living.iter().filter(|state| !state.borrow().is_ended && state.borrow().permits.is_empty()).collect();
+        let dispensable: Vec<_> = living
+            .iter()
+            .filter(|state| !state.borrow().is_ended && state.borrow().permits.is_empty())
+            .collect();
         let ended = living.iter().filter(|state| state.borrow().is_ended).count();
         if living.len() - ended < comfortable {
             return;

@@ -59,7 +59,7 @@ mod tests {
         for (bytes, pause, expected) in [
             // Nothing at all, or a byte now and then.
             (0, 1, 60..=60),
-            (1, 20, 60..=60),
+            (1, 20, 60..=80),
             (100, 1, 60..=70),
             // A little below the least rate, at it, and a poor radio link that comes and goes.
             (1500, 1, 200..=300),

@@ -16,7 +16,10 @@ use super::{
 use crate::{
     app::App,
     blocking,
-    domain::archive::{self, Archive, Entry, Purpose},
+    domain::{
+        archive::{self, Archive, Entry, Purpose},
+        recheck::Watch,
+    },
     error::{Error, Result},
     web::{
         connections,
@@ -62,6 +65,7 @@ fn body(app: Arc<App>, archive: Archive) -> impl stream::Stream<Item = io::Resul
         texts: archive.texts.into_iter(),
         made_at: archive.made_at,
         reading: None,
+        watch: archive.watch,
     };
     stream::try_unfold(Some(sending), |sending| async {
         let Some(mut sending) = sending else { return Ok(None) };
@@ -79,6 +83,7 @@ struct Sending {
     texts: vec::IntoIter<(&'static str, String)>,
     made_at: DateTime<Utc>,
     reading: Option<Reading>,
+    watch: Watch,
 }
 
 /// A file of which a part is sent.
@@ -94,12 +99,16 @@ impl Sending {
     /// The next bytes before the directory, or `None` when there are no more.
     async fn next(&mut self) -> Result<Option<Bytes>> {
         if let Some(reading) = self.reading.take() {
+            self.watch
+                .ask(&self.app)
+                .await
+                .inspect_err(|error| tracing::warn!(%error, "an archive breaks off"))?;
             return self.go_on(reading, Vec::new()).await.map(Some);
         }
         if let Some(entry) = self.files.next() {
             let (open, head) = self.zip.begin(&entry.name, entry.modified, entry.size);
             let size = entry.size;
-            let file = archive::open_entry(&self.app, &entry).await?;
+            let file = archive::open_entry(&self.app, &entry, &self.watch).await?;
             let sum = crc32fast::Hasher::new();
             let reading = Reading { open, file: Arc::new(file), sum, at: 0, size };
             return self.go_on(reading, head).await.map(Some);

@@ -44,7 +44,8 @@ impl Tally {
 
     /// Downloads what was acknowledged since the last time, up to fifty files: cheap enough for every repetition.
     pub async fn check_new(&mut self, site: &Site, ledger: &Ledger) {
-        let news: Vec<_> = ledger.stored().into_iter().filter(|(name, _)| !self.checked.contains(name)).collect();
+        let news: Vec<_> =
+            ledger.stored().into_iter().filter(|(name, _)| !self.checked.contains(name)).collect();
         for (name, entry) in news.into_iter().rev().take(50) {
             let lost = self.lost.clone();
             self.check_stored(site, &name, &entry).await;

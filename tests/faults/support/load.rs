@@ -40,6 +40,8 @@ pub struct Entry {
     pub sha256: [u8; 32],
     pub batch: String,
     pub state: State,
+    /// The address of its resumable upload.
+    pub upload: Option<String>,
 }
 
 /// Files by their names, which are never used twice.
@@ -77,20 +79,27 @@ impl Ledger {
         refusals.push(format!("{} {}", answer.status(), text.chars().take(300).collect::<String>()));
     }
 
+    /// For files outside the ledger.
+    pub fn next_seed(&self) -> u64 {
+        self.seed.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Files acknowledged as stored, with their ids and hashes.
     pub fn stored(&self) -> Vec<(String, Entry)> {
         let entries = self.entries();
         entries.into_iter().filter(|(_, entry)| entry.state == State::Stored).collect()
     }
 
-    fn begin(&self, batch: &str, kind: &str) -> (String, Vec<u8>) {
-        let seed = self.seed.fetch_add(1, Ordering::Relaxed);
+    /// A new file that is not known to be stored: its name and bytes.
+    pub fn begin(&self, batch: &str, kind: &str) -> (String, Vec<u8>) {
+        let seed = self.next_seed();
         let (name, bytes) = (format!("{kind}-{seed}.pdf"), pdf(seed));
         let entry = Entry {
             id: None,
             sha256: Sha256::digest(&bytes).into(),
             batch: batch.to_owned(),
             state: State::Unknown,
+            upload: None,
         };
         self.entries.lock().unwrap().insert(name.clone(), entry);
         (name, bytes)
@@ -134,6 +143,15 @@ impl Ledger {
 
     /// One resumable upload in several steps, resumed when an answer is lost; the name, when it was acknowledged.
     pub async fn upload_by_tus(&self, person: &Person, batch: &str) -> Option<String> {
+        self.by_tus(person, batch, 40).await
+    }
+
+    /// The same by a client that gives up at the first answer that is lost or refused.
+    pub async fn upload_by_tus_once(&self, person: &Person, batch: &str) -> Option<String> {
+        self.by_tus(person, batch, 0).await
+    }
+
+    async fn by_tus(&self, person: &Person, batch: &str, patience: usize) -> Option<String> {
         let (name, bytes) = self.begin(batch, "tus");
         let created = person.tus_create(batch, &name, bytes.len()).await;
         let Some(upload) = created.header("location").map(str::to_owned) else {
@@ -143,28 +161,60 @@ impl Ledger {
             }
             return None;
         };
+        if let Some(entry) = self.entries.lock().unwrap().get_mut(&name) {
+            entry.upload = Some(upload.clone());
+        }
+        self.finish_tus(person, &name, &upload, &bytes, patience).await
+    }
+
+    /// Sends what the server does not have yet; the name, when the whole was acknowledged. After `patience` answers
+    /// that were lost or refused it gives up.
+    pub async fn finish_tus(
+        &self,
+        person: &Person,
+        name: &str,
+        upload: &str,
+        bytes: &[u8],
+        mut patience: usize,
+    ) -> Option<String> {
         let step = bytes.len().div_ceil(3).max(1);
-        let (mut offset, mut patience) = (0, 40);
-        while patience > 0 {
-            let end = (offset + step).min(bytes.len());
-            let mut answer = person.tus_append(&upload, offset, &bytes[offset..end]).await;
-            if answer.status() != 204 {
-                patience -= 1;
-                tokio::time::sleep(PAUSE * 3).await;
-                answer = person.tus_look(&upload).await;
-                match answer.status() {
-                    200 | 204 => {}
-                    404 | 410 => return None,
-                    _ => continue,
-                }
+        let mut answer = person.tus_look(upload).await;
+        loop {
+            if let Some(id) = answer.header("x-attachment-id") {
+                self.set(name, State::Stored, Some(id));
+                return Some(name.to_owned());
             }
+            match answer.status() {
+                404 | 410 => return None,
+                200 | 204 => {
+                    let offset = answer.header("upload-offset").and_then(|at| at.parse().ok()).unwrap_or(0);
+                    let end = (offset + step).min(bytes.len());
+                    answer = person.tus_append(upload, offset, &bytes[offset..end]).await;
+                    if answer.status() == 204 {
+                        continue;
+                    }
+                    self.refused_unless_lost(&answer);
+                }
+                _ => {}
+            }
+            if patience == 0 {
+                return None;
+            }
+            patience -= 1;
+            tokio::time::sleep(PAUSE * 3).await;
+            answer = person.tus_look(upload).await;
+        }
+    }
+
+    /// Asks what became of resumable uploads whose answers were lost, as a client does that comes back.
+    pub async fn resolve(&self, person: &Person) {
+        for (name, entry) in self.entries() {
+            let (State::Unknown, Some(upload)) = (entry.state, entry.upload) else { continue };
+            let answer = person.tus_look(&upload).await;
             if let Some(id) = answer.header("x-attachment-id") {
                 self.set(&name, State::Stored, Some(id));
-                return Some(name);
             }
-            offset = answer.header("upload-offset").and_then(|at| at.parse().ok()).unwrap_or(offset);
         }
-        None
     }
 
     pub async fn delete(&self, person: &Person, name: &str) {
@@ -176,7 +226,9 @@ impl Ledger {
     }
 
     async fn change(&self, person: &Person, name: &str, what: &str, then: State) {
-        let Some(id) = self.entries.lock().unwrap().get(name).and_then(|entry| entry.id.clone()) else { return };
+        let Some(id) = self.entries.lock().unwrap().get(name).and_then(|entry| entry.id.clone()) else {
+            return;
+        };
         // Until the answer it may be either.
         self.set(name, State::InDoubt, None);
         let answer = person.post(&format!("/attachments/{id}/{what}"), &[]).await;
@@ -234,7 +286,8 @@ impl Load {
         let (stopping, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let clients = (0..clients)
             .map(|at| {
-                let client = Client { person: person.clone(), ledger: ledger.clone(), done: Arc::clone(&done) };
+                let client =
+                    Client { person: person.clone(), ledger: ledger.clone(), done: Arc::clone(&done) };
                 tokio::spawn(client.work(at, Arc::clone(&stopping)))
             })
             .collect();
@@ -309,7 +362,11 @@ impl Client {
         let Some(entry) = name.and_then(|name| self.ledger.entries().get(name).cloned()) else { return };
         let answer = self.person.download(entry.id.as_deref().unwrap_or_default()).await;
         if answer.status() == 200 {
-            assert_eq!(<[u8; 32]>::from(Sha256::digest(answer.body())), entry.sha256, "a download came out wrong");
+            assert_eq!(
+                <[u8; 32]>::from(Sha256::digest(answer.body())),
+                entry.sha256,
+                "a download came out wrong"
+            );
         }
     }
 }

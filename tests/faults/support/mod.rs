@@ -2,6 +2,7 @@
 //! ledger ([`load`]), the questions afterwards ([`check`]) and the table ([`report`]).
 
 pub mod check;
+pub mod disk;
 pub mod load;
 pub mod outage;
 pub mod person;
@@ -10,14 +11,27 @@ pub mod proxy;
 pub mod report;
 pub mod s3;
 pub mod site;
+pub mod strace;
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::OnceLock, time::Duration};
 
 pub use check::Tally;
 pub use load::{Ledger, Load};
 pub use person::{Answer, Person};
 pub use report::{Outcome, Row};
 pub use site::{Options, Site};
+
+static MOUNTS: OnceLock<Option<String>> = OnceLock::new();
+
+/// To be called before any thread begins.
+pub fn prepare_mounts() {
+    MOUNTS.get_or_init(disk::prepare);
+}
+
+/// Why disks cannot be mounted here, if so.
+pub fn mounts_missing() -> Option<String> {
+    MOUNTS.get().cloned().flatten()
+}
 
 /// How often faults are injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

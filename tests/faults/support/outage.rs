@@ -11,7 +11,10 @@ const CLEAR: Duration = Duration::from_secs(20);
 
 /// The process lives, a page answers 503 and says why, and so does signing in.
 pub async fn is_told_to_people(site: &Site, words: &str) {
-    assert!(within(CLEAR, async || site.person().get("/batches").await.status() == 503).await, "no page is 503");
+    assert!(
+        within(CLEAR, async || site.person().get("/batches").await.status() == 503).await,
+        "no page is 503"
+    );
     let begun = Instant::now();
     assert_eq!(site.person().get("/health/live").await.status(), 200);
     assert!(begun.elapsed() < Duration::from_secs(2), "live took {:?}", begun.elapsed());
@@ -26,9 +29,11 @@ pub async fn is_told_to_people(site: &Site, words: &str) {
     let form = stranger.get("/login").await;
     assert_eq!(form.status(), 200, "{form:?}");
     let text = form.text();
-    let token = text.split("name=\"csrf_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let token =
+        text.split("name=\"csrf_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     let fields = [("csrf_token", token), ("username", "ann"), ("password", super::site::PASSWORD)];
-    let answer = stranger.request(Method::POST, "/login").header("Accept", "text/html").form(&fields).send().await;
+    let answer =
+        stranger.request(Method::POST, "/login").header("Accept", "text/html").form(&fields).send().await;
     let answer = answer.expect("an answer to signing in");
     assert_eq!(answer.status(), 503);
     assert!(answer.text().await.unwrap().contains(words));

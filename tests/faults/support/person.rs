@@ -105,7 +105,8 @@ impl Person {
     pub fn session(&self) -> (String, String) {
         let base: Url = self.base.parse().unwrap();
         let all = self.jar.cookies(&base).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
-        let cookie = all.split("; ").find(|cookie| cookie.starts_with("stillage=")).unwrap_or_default().to_owned();
+        let cookie =
+            all.split("; ").find(|cookie| cookie.starts_with("stillage=")).unwrap_or_default().to_owned();
         (cookie, self.token.clone())
     }
 

@@ -112,7 +112,8 @@ fn descendants(pid: i32) -> Vec<i32> {
     let mut found = vec![pid];
     let mut at = 0;
     while at < found.len() {
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", found[at])).unwrap_or_default();
+        let children =
+            fs::read_to_string(format!("/proc/{0}/task/{0}/children", found[at])).unwrap_or_default();
         found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
         at += 1;
     }

@@ -65,7 +65,8 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn to(upstream: Upstream) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // Bound the old way: this is called within other runtimes.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();

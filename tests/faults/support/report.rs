@@ -97,7 +97,8 @@ pub fn write(rows: &[Row]) {
     let (before, rest) = text.split_once(BEGIN).expect("the marker where the table begins");
     let (old, after) = rest.split_once(END).expect("the marker where the table ends");
     let name = |line: &str| line.split('|').nth(1).unwrap_or_default().trim().to_owned();
-    let mut lines: Vec<String> = old.lines().skip_while(|line| !line.starts_with("|---")).skip(1).map(String::from).collect();
+    let mut lines: Vec<String> =
+        old.lines().skip_while(|line| !line.starts_with("|---")).skip(1).map(String::from).collect();
     lines.retain(|line| line.starts_with('|'));
     for row in rows {
         match lines.iter_mut().find(|line| name(line) == row.fault) {
@@ -106,6 +107,6 @@ pub fn write(rows: &[Row]) {
         }
     }
     let table = table(&[]);
-    let body = lines.iter().fold(String::new(), |body, line| body + line + "\n");
+    let body = lines.iter().fold(String::new(), |body, line| body + line.as_str() + "\n");
     fs::write(&path, format!("{before}{BEGIN}\n{table}{body}{END}{after}")).unwrap();
 }

@@ -37,7 +37,8 @@ impl S3 {
         let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
         builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
         let service = builder.build();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // Bound the old way: this is called within other runtimes.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -57,7 +58,12 @@ impl S3 {
     }
 
     pub fn bucket(&self) -> Bucket {
-        Bucket { name: BUCKET.to_owned(), region: "us-east-1", key: KEY.to_owned(), secret: SECRET.to_owned() }
+        Bucket {
+            name: BUCKET.to_owned(),
+            region: "us-east-1",
+            key: KEY.to_owned(),
+            secret: SECRET.to_owned(),
+        }
     }
 }
 

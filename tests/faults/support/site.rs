@@ -15,7 +15,10 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        prctl,
+        signal::{Signal, kill},
+    },
     unistd::Pid,
 };
 use tempfile::TempDir;
@@ -52,6 +55,11 @@ impl Options {
 
     pub fn wrapped(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    pub fn wrapped_by(mut self, wrapper: Vec<String>) -> Self {
+        self.wrapper = wrapper;
         self
     }
 
@@ -197,9 +205,12 @@ impl Site {
         assert!(self.server.is_none(), "one at a time");
         let mut command = self.command(&self.options.wrapper.clone(), &["serve"]);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
-        // A test that is killed takes its server along. Not the kernel's signal of the parent's death: that one
-        // follows the thread, and threads of these tests come and go.
-        let mut child = command.process_group(0).spawn().unwrap();
+        // SAFETY: prctl is safe between fork and exec; a run that is killed leaves no server behind. The thread that
+        // starts one lives as long as the run.
+        unsafe {
+            command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into));
+        }
+        let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let log = Arc::clone(&self.log);
         std::thread::spawn(move || lines.for_each(|line| log.lock().unwrap().push(line)));
@@ -210,7 +221,8 @@ impl Site {
     #[track_caller]
     pub fn start_again(&mut self) -> Duration {
         self.begin();
-        self.wait_ready(START).unwrap_or_else(|| panic!("the server did not start again:\n{}", self.log_text()))
+        self.wait_ready(START)
+            .unwrap_or_else(|| panic!("the server did not start again:\n{}", self.log_text()))
     }
 
     /// Waits until `/health/ready` says 200, and returns how long that took; `None` when it did not within `limit`
@@ -261,8 +273,7 @@ impl Site {
 
     /// The process id of the server itself, below whatever wraps it.
     pub fn pid(&self) -> Pid {
-        let own = self.server.as_ref().expect("a server").id() as i32;
-        descendants(own).into_iter().find(|&pid| is_program(pid)).map_or(Pid::from_raw(own), Pid::from_raw)
+        program_below(self.server.as_ref().expect("a server"))
     }
 
     /// Sends the server a signal.
@@ -275,6 +286,25 @@ impl Site {
     pub fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.wait_end();
+    }
+
+    /// The processes of the private PostgreSQL.
+    pub fn postgres(&self) -> Vec<Pid> {
+        let text = fs::read_to_string(self.data().join("postgres/postmaster.pid")).unwrap_or_default();
+        let Some(postmaster) = text.lines().next().and_then(|pid| pid.trim().parse().ok()) else { return Vec::new() };
+        descendants(postmaster).into_iter().map(Pid::from_raw).collect()
+    }
+
+    /// Kills these processes, and waits until they are gone.
+    pub fn kill_postgres(&self, processes: &[Pid]) {
+        for &pid in processes {
+            // It may have ended with the server.
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        let until = Instant::now() + Duration::from_secs(20);
+        while processes.iter().any(|&pid| kill(pid, None).is_ok()) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Asks it to stop, and waits until it did.
@@ -292,7 +322,7 @@ impl Site {
                 return Some(status);
             }
             if Instant::now() > until {
-                kill_group(&mut server);
+                end(&mut server);
                 return None;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -344,22 +374,20 @@ impl Drop for Site {
             eprintln!("the last lines of the log:\n{}", log[log.len().saturating_sub(40)..].join("\n"));
         }
         if let Some(mut server) = self.server.take() {
-            let pid = self.server_pid_of(&server);
-            let _ = kill(pid, Signal::SIGKILL);
-            kill_group(&mut server);
+            let _ = kill(program_below(&server), Signal::SIGKILL);
+            end(&mut server);
         }
         wait_for_postgres(&self.data());
     }
 }
 
-impl Site {
-    fn server_pid_of(&self, server: &Child) -> Pid {
-        let own = server.id() as i32;
-        descendants(own).into_iter().find(|&pid| is_program(pid)).map_or(Pid::from_raw(own), Pid::from_raw)
-    }
+/// The program that a process is, or has started.
+fn program_below(process: &Child) -> Pid {
+    let own = process.id() as i32;
+    descendants(own).into_iter().find(|&pid| is_program(pid)).map_or(Pid::from_raw(own), Pid::from_raw)
 }
 
-fn kill_group(server: &mut Child) {
+fn end(server: &mut Child) {
     let _ = server.kill();
     let _ = server.wait();
 }
@@ -372,11 +400,13 @@ pub fn wait_for_postgres(data: &Path) {
     }
 }
 
-fn descendants(pid: i32) -> Vec<i32> {
+/// A process and all that it and its children have started, itself first.
+pub fn descendants(pid: i32) -> Vec<i32> {
     let mut found = vec![pid];
     let mut at = 0;
     while at < found.len() {
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", found[at])).unwrap_or_default();
+        let children =
+            fs::read_to_string(format!("/proc/{0}/task/{0}/children", found[at])).unwrap_or_default();
         found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
         at += 1;
     }

@@ -28,7 +28,7 @@ fn wait_for(app: &TestApp, owners: &str) {
             max_attempts: 8,
             created_at: at,
             updated_at: at,
-            owner_id: owner(name),
+            fair_key: owner(name),
         };
         assert!(jobs::enqueue(&mut conn, &job).unwrap());
     }

@@ -34,6 +34,7 @@ mod previews;
 mod quarantine;
 mod races;
 mod refusals;
+mod request_bounds;
 mod scanning;
 mod second_rule;
 mod session;
@@ -49,6 +50,7 @@ mod tokens;
 mod trail;
 mod tus;
 mod two_factor;
+mod unreadable;
 mod uploads;
 mod visits;
 

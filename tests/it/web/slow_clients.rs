@@ -16,15 +16,18 @@ use crate::support::{Client, Multipart, TestApp, Tus, eventually, raw, samples};
 const LARGE: usize = 10_000_000;
 
 fn impatient() -> TestApp {
-    let timeouts =
-        Timeouts { patience: Duration::from_secs(2), min_rate: 100_000, ..Timeouts::default() };
+    let timeouts = Timeouts { patience: Duration::from_secs(2), min_rate: 100_000, ..Timeouts::default() };
     TestApp::with_timeouts(timeouts)
 }
 
 /// A large file, and a connection by which its download has begun.
 async fn download(app: &TestApp, person: &Client) -> TcpStream {
     let batch = person.make_batch("B-1").await;
-    let id = person.upload(&batch, &[("large.pdf", &samples::pdf_of(LARGE))]).await.is(201).json()["results"][0]["attachment"]["id"].as_str().unwrap().to_owned();
+    let id = person.upload(&batch, &[("large.pdf", &samples::pdf_of(LARGE))]).await.is(201).json()["results"]
+        [0]["attachment"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut stream = TcpStream::connect(app.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let head = format!(
@@ -115,7 +118,9 @@ async fn upload_by_the_byte_is_ended_and_gives_its_permits_back() {
     let (answer, _) = trickle(stream);
     assert_eq!(raw::status(&answer), 400, "{answer}");
     assert!(answer.contains("slow.pdf"), "{answer}");
-    eventually("its permits are given back", || app.app.limits.uploads.in_use() == 0 && permits(&app) == (0, 0));
+    eventually("its permits are given back", || {
+        app.app.limits.uploads.in_use() == 0 && permits(&app) == (0, 0)
+    });
     assert_eq!(app.kept().rows, "0");
 }
 
@@ -131,7 +136,9 @@ async fn resumable_upload_by_the_byte_is_ended_and_keeps_what_came() {
     stream.write_all(tus.raw_head(&app.address.to_string(), &upload, 0, pdf.len()).as_bytes()).unwrap();
     stream.write_all(&pdf[..300_000]).unwrap();
     let (_, sent) = trickle(stream);
-    eventually("its permits are given back", || app.app.limits.uploads.in_use() == 0 && permits(&app) == (0, 0));
+    eventually("its permits are given back", || {
+        app.app.limits.uploads.in_use() == 0 && permits(&app) == (0, 0)
+    });
     let offset = tus.offset(&upload).await;
     assert!((300_000..=300_000 + sent).contains(&offset), "{offset} after {sent}");
     // Only a file that is thrown away ends without its bytes being there.

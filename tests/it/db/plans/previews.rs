@@ -14,7 +14,7 @@ fn claims_read_little_beside_a_backlog_of_previews() {
     let mut conn = counted.database.connect();
     // 20,000 documents of one person, and a few of fifty others.
     conn.batch_execute(
-        "INSERT INTO jobs (id, kind, payload, run_at, max_attempts, created_at, updated_at, owner_id)
+        "INSERT INTO jobs (id, kind, payload, run_at, max_attempts, created_at, updated_at, fair_key)
              SELECT md5('job' || n)::uuid, 'make_previews', '{}', now() - interval '1 day' + n * interval '1 ms', 8,
                     now(), now(), CASE WHEN n <= 20000 THEN md5('user')::uuid ELSE md5('user' || n % 50)::uuid END
                FROM generate_series(1, 20200) n;
