@@ -84,6 +84,6 @@ deny: ## licences, sources and bans of dependencies (deny.toml)
 	@.ci/setup rust deny
 	$(CARGO) deny --locked --log-level warn check bans licenses sources
 
-advisories: ## known holes in dependencies; fetches the advisory database
+advisories: ## known holes in dependencies and abandoned ones; fetches the advisory database
 	@.ci/setup rust deny
-	$(CARGO) deny --locked check advisories
+	.ci/advisories $(ARGS)

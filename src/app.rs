@@ -51,6 +51,8 @@ pub struct App {
     pub limits: ConcurrencyLimits,
     pub tally: Tally,
     pub readiness: Readiness,
+    /// Held while the copies of a file are looked at that a reader found damaged: many readers may find the same.
+    pub damage_check: tokio::sync::Mutex<()>,
     pub renderer: Renderer,
     pub metrics: Metrics,
     /// Signs and encrypts session cookies; the same on every instance of one database.
@@ -113,7 +115,10 @@ impl App {
         };
         let store =
             LocalStore::open(&config.upload_storage_path, store_id, policy).map_err(Error::internal)?;
-        let scanner = config.scanner.clone().map(|address| Scanner::new(address, Patience::default()));
+        let scanner = config
+            .scanner
+            .clone()
+            .map(|address| Scanner::new(address, Patience::default(), chosen.now().max_upload_size));
         let cloud = match &config.cloud {
             Some(cloud) => Some(ObjectStorage::new(&cloud.bucket, cloud.patience).map_err(Error::internal)?),
             None => None,
@@ -131,6 +136,7 @@ impl App {
             passwords: Passwords::new(),
             tally: Tally::default(),
             readiness: Readiness::default(),
+            damage_check: tokio::sync::Mutex::default(),
             metrics: Metrics::new()?,
             session_key: hex::decode(session_key).map_err(Error::internal)?,
             database_url,

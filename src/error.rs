@@ -90,7 +90,10 @@ pub enum Refusal {
     )]
     Infected { found: String },
     #[error("{reason} Nothing was stored; your file is still on your device.")]
-    ScannerUnavailable { reason: &'static str },
+    ScannerUnavailable { reason: Cow<'static, str> },
+    /// The scanner read it and could not look inside; it found nothing harmful.
+    #[error("{reason} Nothing was stored; your file is still on your device.")]
+    Unscannable { reason: &'static str },
     #[error("The batch is closed and takes no files. Ask an admin to reopen it.")]
     BatchClosed,
     #[error("No file was chosen.")]
@@ -110,6 +113,7 @@ impl Refusal {
             Self::StorageUnavailable { .. } => "storage_unavailable",
             Self::Infected { .. } => "infected",
             Self::ScannerUnavailable { .. } => "scanner_unavailable",
+            Self::Unscannable { .. } => "unscannable",
             Self::BatchClosed => "batch_closed",
             Self::NoFiles => "no_files",
             Self::Malformed { .. } => "bad_request",

@@ -62,6 +62,9 @@ async fn serve(
         tracing::info!("stopping: running requests may end");
     };
 
+    if let Some(scanner) = &app.scanner {
+        scanner.start();
+    }
     let worker = Worker::start(&app);
     let watch = tokio::spawn(watch_store(Arc::clone(&app)));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

@@ -69,6 +69,7 @@ pub struct Entry {
     pub id: Uuid,
     pub name: String,
     pub size: u64,
+    pub sha256: Vec<u8>,
     pub modified: DateTime<Utc>,
 }
 
@@ -214,7 +215,13 @@ impl Contents {
             hex::encode(&row.sha256),
             row.uploaded_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         );
-        self.files.push(Entry { id: row.id, name, size: row.size_bytes as u64, modified: row.uploaded_at });
+        self.files.push(Entry {
+            id: row.id,
+            name,
+            size: row.size_bytes as u64,
+            sha256: row.sha256,
+            modified: row.uploaded_at,
+        });
     }
 
     /// The archive, and its files for the ledger.
@@ -233,8 +240,8 @@ impl Contents {
 /// Opens the bytes of a file in an archive, if that may go on.
 ///
 /// # Errors
-/// The right to the archive is gone; the file is gone, has another size, or the store does not answer: the archive must
-/// break off.
+/// The right to the archive is gone; the file is gone, has another size, is small and damaged, or the store does not
+/// answer: the archive must break off.
 pub async fn open_entry(app: &Arc<App>, entry: &Entry, watch: &Watch) -> Result<File> {
     let opened = attachments::open_listed(app, entry.id, watch).await;
     opened.map(|opened| opened.file).inspect_err(|error| {

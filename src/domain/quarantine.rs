@@ -143,7 +143,7 @@ async fn look(app: &Arc<App>, scanner: &Scanner, actor: &Actor, row: &Attachment
         }
         Err(error) => return Ok(Seen::Not(error.to_string())),
     };
-    match scanner.scan(opened.file).await {
+    match scanner.scan(opened.file, row.size_bytes.unsigned_abs()).await {
         Ok(Verdict::Clean) => {
             if row.scan != "clean" {
                 app.db.run(move |conn| db::quarantine::set_scan(conn, id, "clean")).await?;
@@ -154,7 +154,9 @@ async fn look(app: &Arc<App>, scanner: &Scanner, actor: &Actor, row: &Attachment
             lock_away(app, actor, row, &found).await?;
             Ok(Seen::Infected(found))
         }
-        Err(ScanError::AboveLimit(_)) => Ok(Seen::Not("It is larger than the scanner takes.".to_owned())),
+        Err(ScanError::AboveLimit(_) | ScanError::NotCovered { .. }) => {
+            Ok(Seen::Not("It is larger than the scanner takes.".to_owned()))
+        }
         Err(error @ ScanError::Unreachable(_)) => Err(unavailable(error)),
         Err(error) => Ok(Seen::Not(error.to_string())),
     }

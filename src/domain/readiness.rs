@@ -7,8 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 
 use super::maintenance;
-use crate::{app::App, db};
+use crate::{app::App, db, scanner::Scanner};
 
+/// Shown when large files are refused because the scanner would not look at them. `stillage doctor` has the exact lines.
+const SCANNER_LIMITS: &str = "scanner (does not look at files of MAX_UPLOAD_SIZE_MB; set AlertExceedsMax, StreamMaxLength, \
+    MaxFileSize and MaxScanSize in clamd.conf)";
 /// How long an answer counts.
 const LIFE: TimeDelta = TimeDelta::seconds(1);
 /// How long the store may take to answer.
@@ -64,6 +67,10 @@ async fn probe(app: &App) -> Answer {
     {
         tracing::warn!(%error, "the scanner is not ready");
         degraded.push("scanner");
+    } else if let Some(coverage) = app.scanner.as_ref().and_then(Scanner::known_coverage)
+        && coverage.skips(app.settings.now().max_upload_size)
+    {
+        degraded.push(SCANNER_LIMITS);
     }
     if app.cloud.as_ref().is_some_and(|cloud| cloud.trouble().is_some()) {
         degraded.push("cloud");

@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     path::PathBuf,
     time::SystemTime,
 };
@@ -25,6 +26,19 @@ impl LocalStore {
         // What cannot be made young goes a little earlier.
         let _ = file.set_modified(now);
         Some(file)
+    }
+
+    /// Removes a file from the cache, if it is there.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn forget_cached(&self, stored_name: &str) -> Result<()> {
+        match fs::remove_file(key::cached(self.root(), stored_name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StorageError::io("remove a file from its cache")(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Keeps a verified file, and lets old ones go when all together are over `max` bytes.

@@ -147,8 +147,12 @@ fn words(error: &StorageError) -> String {
 fn advice(error: Option<&StorageError>) -> &'static str {
     match error {
         None => "look at the disk or the file server (dmesg); it is used again as soon as it answers",
-        Some(StorageError::Full) => "free or add space or inodes (df -h, df -i); stillage doctor shows how much is left",
-        Some(StorageError::ReadOnly(_)) => "mount the right disk, and writable; stillage doctor names the command",
+        Some(StorageError::Full) => {
+            "free or add space or inodes (df -h, df -i); stillage doctor shows how much is left"
+        }
+        Some(StorageError::ReadOnly(_)) => {
+            "mount the right disk, and writable; stillage doctor names the command"
+        }
         Some(_) => "look at the disk (dmesg), then run stillage doctor",
     }
 }

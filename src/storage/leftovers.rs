@@ -11,7 +11,9 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Found, LocalStore, Published, Result, Staged, StorageError, key, open_regular, published::ignore_missing};
+use super::{
+    Found, LocalStore, Published, Result, Staged, StorageError, key, open_regular, published::ignore_missing,
+};
 
 impl LocalStore {
     /// Moves an unknown or damaged file aside into `.trash/`, beside one that was moved there before; `false` when it is

@@ -14,8 +14,7 @@ use super::{
     MarkerPolicy, Published, Result, Resumed, Staged, Staging, StorageError,
     dir_sync::DirSync,
     health::Health,
-    key, marker,
-    open_regular,
+    key, marker, open_regular,
     published::{self, ignore_missing},
     staging,
 };

@@ -22,13 +22,18 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     match opened {
         Ok(file) if file.metadata()?.is_file() => Ok(file),
         Ok(_) => Err(no_file(path)),
-        Err(error) if error.raw_os_error().is_some_and(|code| is_no_file.contains(&code)) => Err(no_file(path)),
+        Err(error) if error.raw_os_error().is_some_and(|code| is_no_file.contains(&code)) => {
+            Err(no_file(path))
+        }
         Err(error) => Err(error),
     }
 }
 
 fn no_file(path: &Path) -> io::Error {
-    tracing::error!(?path, "not a regular file, so it is not read: move it away, then run stillage verify --heal");
+    tracing::error!(
+        ?path,
+        "not a regular file, so it is not read: move it away, then run stillage verify --heal"
+    );
     io::Error::new(io::ErrorKind::NotFound, "not a regular file")
 }
 

@@ -24,7 +24,9 @@ const TOLD: Duration = Duration::from_secs(40);
 pub fn faults() -> Vec<Fault> {
     vec![
         Fault::new("disk full", |scale| full(scale, "size=24m", "size=200m")),
-        Fault::new("no inodes left", |scale| full(scale, "size=200m,nr_inodes=120", "size=200m,nr_inodes=20000")),
+        Fault::new("no inodes left", |scale| {
+            full(scale, "size=200m,nr_inodes=120", "size=200m,nr_inodes=20000")
+        }),
         Fault::new("read-only remount", read_only),
         Fault::new("disk frozen", frozen),
         Fault::new("mount replaced by an empty folder", |scale| replaced(scale, Other::Empty)),
@@ -98,7 +100,8 @@ async fn full(scale: Scale, small: &'static str, large: &'static str) -> Row {
         load.stop().await;
         assert!(is_full, "nothing was refused on a full disk");
         tally.injected();
-        told(&site, mark, (200, "degraded: storage"), "disk of the storage is full", "free or add space").await;
+        told(&site, mark, (200, "degraded: storage"), "disk of the storage is full", "free or add space")
+            .await;
         tally.check_new(&site, &ledger).await;
         filler.into_iter().for_each(|path| fs::remove_file(path).unwrap());
         disk.remount(large).unwrap();
@@ -279,7 +282,11 @@ async fn no_file(scale: Scale) -> Row {
             assert_eq!(verified.status.code(), Some(1), "{kind}: verify finds nothing");
             assert!(begun.elapsed() < Duration::from_secs(30), "{kind}: something waited for it");
             site.must_log(mark, "not a regular file");
-            if kind == "folder" { fs::remove_dir(&path).unwrap() } else { fs::remove_file(&path).unwrap() }
+            if kind == "folder" {
+                fs::remove_dir(&path).unwrap()
+            } else {
+                fs::remove_file(&path).unwrap()
+            }
             fs::rename(&kept, &path).unwrap();
             let verified = site.run(&["verify", "--all"]);
             assert_eq!(verified.status.code(), Some(0), "{kind}: {verified:?}");
@@ -308,7 +315,11 @@ async fn failing(scale: Scale, rules: &'static [&'static str]) -> Row {
             load.stop().await;
             if rule.starts_with("fsync") {
                 assert_eq!(ledger.upload(&person, &batch).await, None, "acknowledged without fsync");
-                assert_eq!(ledger.upload_by_tus_once(&person, &batch).await, None, "acknowledged without fsync");
+                assert_eq!(
+                    ledger.upload_by_tus_once(&person, &batch).await,
+                    None,
+                    "acknowledged without fsync"
+                );
                 told(&site, mark, (200, "degraded: storage"), "disk of the storage failed", "").await;
             } else {
                 drop(ledger.upload_by_tus_once(&person, &batch).await);

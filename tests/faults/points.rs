@@ -106,7 +106,9 @@ async fn trashed(person: &Person, batch: &str, ledger: &Ledger) -> String {
 }
 
 async fn purge(site: &mut Site, person: &Person, id: &str) {
-    person.post(&format!("/admin/trash/files/{id}/purge"), &[("confirm", "yes"), ("confirmed", "true")]).await;
+    person
+        .post(&format!("/admin/trash/files/{id}/purge"), &[("confirm", "yes"), ("confirmed", "true")])
+        .await;
     within(Duration::from_secs(20), async || site.has_ended() || is_purged(site, person, id).await).await;
 }
 
@@ -197,13 +199,20 @@ async fn backup(scale: Scale) -> Row {
     let folder = site.folder().join("backup");
     let arguments = || vec!["backup".to_owned(), folder.display().to_string()];
     // Each into an empty folder at first, then into one that a death has left.
-    command(scale, &site, arguments, &mut tally, async || {}, async |_| {
-        let words = arguments();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        succeeds(&site, &words);
-        succeeds(&site, &["backup", "check", words[1]]);
-        fs::remove_dir_all(&folder).unwrap();
-    })
+    command(
+        scale,
+        &site,
+        arguments,
+        &mut tally,
+        async || {},
+        async |_| {
+            let words = arguments();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            succeeds(&site, &words);
+            succeeds(&site, &["backup", "check", words[1]]);
+            fs::remove_dir_all(&folder).unwrap();
+        },
+    )
     .await;
     tally.check_all(&site, &ledger).await;
     tally.row(&ledger)
@@ -266,9 +275,16 @@ async fn import(scale: Scale) -> Row {
     let more = std::cell::RefCell::new(more);
     let words = ["import", old.to_str().unwrap(), "--map", map.to_str().unwrap()];
     let arguments = || words.map(str::to_owned).to_vec();
-    command(scale, &site, arguments, &mut tally, async || (more.borrow_mut())(), async |_| {
-        succeeds(&site, &words);
-    })
+    command(
+        scale,
+        &site,
+        arguments,
+        &mut tally,
+        async || (more.borrow_mut())(),
+        async |_| {
+            succeeds(&site, &words);
+        },
+    )
     .await;
     succeeds(&site, &words);
     drop(more);
@@ -285,7 +301,9 @@ async fn import(scale: Scale) -> Row {
 
 /// A site with a bucket beside it.
 fn hybrid(s3: &S3) -> Options {
-    s3.environment("hybrid").into_iter().fold(Options::default(), |options, (name, value)| options.env(name, value))
+    s3.environment("hybrid")
+        .into_iter()
+        .fold(Options::default(), |options, (name, value)| options.env(name, value))
 }
 
 fn first_file(site: &Site) -> PathBuf {

@@ -22,7 +22,7 @@ pub use self::{
     relocate::{Move, Moved, relocate},
     replicate::{are_paused, enqueue, enqueue_backlog, give_up, record_new, recover, replicate, set_paused},
     scrub::{Checked, Finding, Pace, check, scrub},
-    tend::{Tended, heal, tend},
+    tend::{Tended, heal, report_damage, tend},
 };
 use crate::{
     app::App,

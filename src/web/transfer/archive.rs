@@ -10,6 +10,7 @@ use futures_util::stream;
 
 use super::{
     body::CHUNK,
+    check::Check,
     disposition,
     zip::{self, Open, Zip},
 };
@@ -91,6 +92,7 @@ struct Reading {
     open: Open,
     file: Arc<File>,
     sum: crc32fast::Hasher,
+    check: Check,
     at: u64,
     size: u64,
 }
@@ -110,7 +112,8 @@ impl Sending {
             let size = entry.size;
             let file = archive::open_entry(&self.app, &entry, &self.watch).await?;
             let sum = crc32fast::Hasher::new();
-            let reading = Reading { open, file: Arc::new(file), sum, at: 0, size };
+            let check = Check::new(&self.app, entry.id, entry.sha256);
+            let reading = Reading { open, file: Arc::new(file), sum, check, at: 0, size };
             return self.go_on(reading, head).await.map(Some);
         }
         let Some((name, text)) = self.texts.next() else { return Ok(None) };
@@ -124,8 +127,8 @@ impl Sending {
     async fn go_on(&mut self, mut reading: Reading, mut bytes: Vec<u8>) -> Result<Bytes> {
         let (file, at) = (Arc::clone(&reading.file), reading.at);
         let length = (reading.size - at).min(CHUNK);
-        let mut sum = reading.sum;
-        (bytes, sum) = blocking::run(move || {
+        let (mut sum, mut check) = (reading.sum, reading.check);
+        (bytes, sum, check) = blocking::run(move || {
             let begin = bytes.len();
             bytes.resize(begin + length as usize, 0);
             file.read_exact_at(&mut bytes[begin..], at).map_err(|error| {
@@ -133,14 +136,19 @@ impl Sending {
                 Error::internal(error)
             })?;
             sum.update(&bytes[begin..]);
-            Ok((bytes, sum))
+            check.update(&bytes[begin..]);
+            Ok((bytes, sum, check))
         })
         .await?;
         reading.at += length;
         if reading.at < reading.size {
-            reading.sum = sum;
+            (reading.sum, reading.check) = (sum, check);
             self.reading = Some(reading);
         } else {
+            if let Some(report) = check.finish() {
+                report.await;
+                return Err(Error::internal(anyhow::anyhow!("a file does not match its SHA-256")));
+            }
             bytes.extend(self.zip.end(reading.open, sum.finalize()));
         }
         Ok(bytes.into())

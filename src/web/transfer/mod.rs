@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod body;
+mod check;
 pub mod disposition;
 pub mod download;
 pub mod preview;

@@ -14,7 +14,8 @@ use tempfile::TempDir;
 /// # Errors
 /// What it printed, when it failed or is not installed.
 pub fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let done = Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
+    let done =
+        Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
     if done.status.success() {
         return Ok(());
     }
@@ -59,7 +60,8 @@ impl Disk {
     /// # Errors
     /// We may not mount.
     pub fn memory(options: &str) -> Result<Self, String> {
-        let disk = Self { folder: TempDir::with_prefix("stillage-faults-disk-").unwrap(), kind: Kind::Memory };
+        let disk =
+            Self { folder: TempDir::with_prefix("stillage-faults-disk-").unwrap(), kind: Kind::Memory };
         disk.open_to_all();
         fs::create_dir(disk.path()).unwrap();
         run("mount", &["-t", "tmpfs", "-o", options, "tmpfs", text(&disk.path())])?;
@@ -157,4 +159,3 @@ pub fn prepare() -> Option<String> {
     }
     run("mount", &["--make-rprivate", "/"]).err()
 }
-

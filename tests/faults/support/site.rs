@@ -291,7 +291,9 @@ impl Site {
     /// The processes of the private PostgreSQL.
     pub fn postgres(&self) -> Vec<Pid> {
         let text = fs::read_to_string(self.data().join("postgres/postmaster.pid")).unwrap_or_default();
-        let Some(postmaster) = text.lines().next().and_then(|pid| pid.trim().parse().ok()) else { return Vec::new() };
+        let Some(postmaster) = text.lines().next().and_then(|pid| pid.trim().parse().ok()) else {
+            return Vec::new();
+        };
         descendants(postmaster).into_iter().map(Pid::from_raw).collect()
     }
 
