@@ -19,7 +19,7 @@ use super::{
     attachments,
     audit::{self, Subject},
     batches::{cut_to_page, not_in_trash, visible},
-    csv::{cell, one_line},
+    csv::cell,
     files,
     limits::{LimitKey, Permit},
     recheck::{self, Watch},

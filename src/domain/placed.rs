@@ -15,7 +15,9 @@ use crate::{
 /// Wrong bytes that were read back are the bucket's failure, not the disk's.
 fn by_the_bucket(error: StorageError) -> StorageError {
     match error {
-        StorageError::Mismatch => StorageError::Cloud("The bucket hands back other bytes than it got.".to_owned()),
+        StorageError::Mismatch => {
+            StorageError::Cloud("The bucket hands back other bytes than it got.".to_owned())
+        }
         error => error,
     }
 }
@@ -46,7 +48,11 @@ impl Placed {
         let bytes = storage::stream_file(file, 0..staged.size);
         let bucket = copies::cloud(app)?;
         bucket.may_try().map_err(refuse)?;
-        bucket.put(&name, staged.identity(), bytes, Placing::New).await.map_err(by_the_bucket).map_err(refuse)?;
+        bucket
+            .put(&name, staged.identity(), bytes, Placing::New)
+            .await
+            .map_err(by_the_bucket)
+            .map_err(refuse)?;
         Ok(Self::Bucket { staged, name })
     }
 

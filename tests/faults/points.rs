@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::support::{
     Fault, Ledger, Options, Person, Row, Scale, Site, Tally,
     load::pdf,
-    s3::S3,
+    s3::{self, S3},
     site::{self, START},
     strace::{self, Strace},
     within,
@@ -301,9 +301,10 @@ async fn import(scale: Scale) -> Row {
 
 /// A site with a bucket beside it.
 fn hybrid(s3: &S3) -> Options {
-    s3.environment("hybrid")
+    let options = Options::default().env("AWS_ENDPOINT_URL", format!("http://{}", s3.address));
+    s3::environment(&s3.bucket(), "hybrid")
         .into_iter()
-        .fold(Options::default(), |options, (name, value)| options.env(name, value))
+        .fold(options, |options, (name, value)| options.env(name, value))
 }
 
 fn first_file(site: &Site) -> PathBuf {

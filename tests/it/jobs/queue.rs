@@ -202,7 +202,9 @@ async fn jobs_and_the_schedule_go_on_after_a_clock_that_ran_ahead_is_set_back() 
     schedule::enqueue_due(&app.app).await.unwrap();
     let all = app.value("SELECT count(DISTINCT kind) FROM jobs");
     assert_eq!(all, "8", "what recurs is due again");
-    work(&app, || app.value(&format!("SELECT count(*) FROM jobs WHERE id IN ('{waiting}', '{running}')")) == "0")
-        .await;
+    work(&app, || {
+        app.value(&format!("SELECT count(*) FROM jobs WHERE id IN ('{waiting}', '{running}')")) == "0"
+    })
+    .await;
     app.work_off().await;
 }
