@@ -22,7 +22,7 @@ run: ## build in release mode and serve; the first start prints a one-time link
 	$(CARGO) run --release --locked -- serve $(ARGS)
 
 test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
-	@.ci/setup rust postgres browser axe clamav
+	@.ci/setup rust postgres browser axe clamav faketime
 	$(CARGO) test --locked --workspace $(ARGS)
 
 test-limits: ## what one person can send or hold, against a release build with little memory and few descriptors

@@ -7,7 +7,10 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::{copies, migrate, settings};
+use super::{
+    address, copies, migrate, settings,
+    silence::{InUse, Line, Pulse},
+};
 use crate::error::{Error, Result};
 
 /// The server.
@@ -46,10 +49,21 @@ pub struct Tables {
     pub has_files: bool,
 }
 
+/// A connection that is ended when PostgreSQL falls silent.
+pub struct Reached {
+    pub conn: PgConnection,
+    _in_use: InUse,
+}
+
 /// Connects within `patience` seconds.
-pub fn connect(url: &str, patience: u8) -> Result<PgConnection> {
-    let separator = if url.contains('?') { '&' } else { '?' };
-    PgConnection::establish(&format!("{url}{separator}connect_timeout={patience}")).map_err(Error::internal)
+pub fn connect(url: &str, patience: u8) -> Result<Reached> {
+    let line = Line::new();
+    let url = address::with(&address::bounded(url), "connect_timeout", &patience.to_string());
+    let url = address::with(&url, "tcp_user_timeout", &line.mark().to_string());
+    let in_use = line.in_use();
+    let mut conn = PgConnection::establish(&url).map_err(Error::internal)?;
+    conn.set_instrumentation(Pulse(line));
+    Ok(Reached { conn, _in_use: in_use })
 }
 
 pub fn server(conn: &mut PgConnection) -> Result<Server> {

@@ -1,7 +1,7 @@
 //! Resumable uploads: how far each is, and who appends to it right now. Every statement that changes an upload
 //! names the lease, so that somebody whose lease ran out changes nothing any more.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -61,6 +61,9 @@ pub fn open_of(conn: &mut PgConnection, user: Uuid, now: DateTime<Utc>, limit: i
     Ok(open.limit(limit).select(uploads::id).load::<Uuid>(conn)?.len())
 }
 
+/// No lease is longer: one that ends later was taken while the clock ran ahead.
+const LEASE_MAX: TimeDelta = TimeDelta::minutes(5);
+
 /// Takes the lease of an open upload that has exactly `received` bytes; `false` when somebody else has it.
 pub fn take(
     conn: &mut PgConnection,
@@ -69,10 +72,11 @@ pub fn take(
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<bool> {
+    let is_over = uploads::lease_until.lt(now).or(uploads::lease_until.gt(now + LEASE_MAX));
     let taken = diesel::update(uploads::table.find(claim.upload))
         .filter(uploads::state.eq("open"))
         .filter(uploads::received.eq(received))
-        .filter(uploads::lease_until.is_null().or(uploads::lease_until.lt(now)))
+        .filter(uploads::lease_until.is_null().or(is_over))
         .set((uploads::lease.eq(claim.lease), uploads::lease_until.eq(until)))
         .execute(conn)?;
     Ok(taken > 0)

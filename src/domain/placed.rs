@@ -9,8 +9,18 @@ use crate::{
     blocking,
     config::StorageMode,
     error::Result,
-    storage::{self, Home, Placing, Published, Staged},
+    storage::{self, Home, Placing, Published, Staged, StorageError},
 };
+
+/// Wrong bytes that were read back are the bucket's failure, not the disk's.
+fn by_the_bucket(error: StorageError) -> StorageError {
+    match error {
+        StorageError::Mismatch => {
+            StorageError::Cloud("The bucket hands back other bytes than it got.".to_owned())
+        }
+        error => error,
+    }
+}
 
 /// A file in the home that an upload waits for. Until its row is committed it may be taken back.
 pub(super) enum Placed {
@@ -38,7 +48,11 @@ impl Placed {
         let bytes = storage::stream_file(file, 0..staged.size);
         let bucket = copies::cloud(app)?;
         bucket.may_try().map_err(refuse)?;
-        bucket.put(&name, staged.identity(), bytes, Placing::New).await.map_err(refuse)?;
+        bucket
+            .put(&name, staged.identity(), bytes, Placing::New)
+            .await
+            .map_err(by_the_bucket)
+            .map_err(refuse)?;
         Ok(Self::Bucket { staged, name })
     }
 

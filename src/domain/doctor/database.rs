@@ -78,11 +78,11 @@ struct Answers {
 }
 
 fn ask(url: &str, clock: &Clock) -> crate::error::Result<Answers> {
-    let mut conn = facts::connect(url, PATIENCE)?;
+    let mut reached = facts::connect(url, PATIENCE)?;
     let asked = clock.now();
-    let server = facts::server(&mut conn)?;
+    let server = facts::server(&mut reached.conn)?;
     let answered = clock.now();
-    let tables = facts::tables(&mut conn).map_err(|error| match error {
+    let tables = facts::tables(&mut reached.conn).map_err(|error| match error {
         Error::Internal(cause) => cause.to_string(),
         other => other.to_string(),
     });

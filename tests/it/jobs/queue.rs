@@ -185,3 +185,26 @@ async fn two_workers_never_take_the_same_job() {
     assert_eq!(taken, ids);
     app.execute("DELETE FROM jobs");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_and_the_schedule_go_on_after_a_clock_that_ran_ahead_is_set_back() {
+    let app = TestApp::start();
+    app.advance(TimeDelta::days(1));
+    skip_the_schedule(&app).await;
+    let now = app.app.clock.now();
+    let (waiting, running) = (enqueue(&app, "fold_usage", 8), enqueue(&app, "expire_sessions", 8));
+    app.execute(&format!(
+        "UPDATE jobs SET state = 'running', leased_by = '{}', lease_until = '{}' WHERE id = '{running}'",
+        Uuid::now_v7(),
+        (now + TimeDelta::seconds(60)).to_rfc3339(),
+    ));
+    app.advance(-TimeDelta::days(1));
+    schedule::enqueue_due(&app.app).await.unwrap();
+    let all = app.value("SELECT count(DISTINCT kind) FROM jobs");
+    assert_eq!(all, "8", "what recurs is due again");
+    work(&app, || {
+        app.value(&format!("SELECT count(*) FROM jobs WHERE id IN ('{waiting}', '{running}')")) == "0"
+    })
+    .await;
+    app.work_off().await;
+}

@@ -1,7 +1,7 @@
 //! How long a session lives, and its cookie.
 
 use chrono::TimeDelta;
-use stillage::domain::maintenance;
+use stillage::domain::{access::Role, maintenance};
 
 use crate::support::{PASSWORD, TestApp};
 
@@ -100,4 +100,16 @@ async fn the_key_in_the_database_opens_nothing() {
     let hash = app.value("SELECT encode(key_hash, 'hex') FROM sessions");
     app.stranger().with_cookie(&format!("stillage={hash}")).get("/batches").await.is(401);
     assert_eq!(app.value("SELECT count(*) FROM sessions WHERE state::text LIKE '%password%'"), "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_of_a_clock_that_ran_ahead_lives_no_longer_when_it_is_set_back() {
+    let app = TestApp::start();
+    app.add_user("stan", Role::Staff, &[]).await;
+    app.advance(TimeDelta::days(1));
+    let stan = app.stranger().sign_in("stan").await;
+    app.advance(-TimeDelta::days(1));
+    stan.get_html("/batches").await.is(200);
+    app.advance(TimeDelta::minutes(61));
+    stan.get_html("/batches").await.is(303);
 }

@@ -175,3 +175,19 @@ async fn what_slows_nobody_down_is_forgotten() {
     maintenance::expire_sessions(&app.app).await.unwrap();
     assert_eq!(app.value(rows), "0");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attempts_of_a_clock_that_ran_ahead_lock_nobody_out_when_it_is_set_back() {
+    let app = TestApp::start();
+    let stranger = address("203.0.113.9");
+    app.advance(TimeDelta::days(1));
+    for _ in 0..10 {
+        throttle::attempt(&app.app, "ann", stranger).await.unwrap();
+    }
+    app.advance(-TimeDelta::days(1));
+    for _ in 0..10 {
+        throttle::attempt(&app.app, "ann", stranger).await.unwrap();
+    }
+    let refused = throttle::attempt(&app.app, "ann", stranger).await;
+    assert!(matches!(refused, Err(Error::Throttled { .. })), "counted from now on");
+}

@@ -295,3 +295,19 @@ async fn an_admin_can_take_it_away_from_who_has_lost_it() {
     app.stranger().sign_in("stan").await;
     assert_eq!(app.value("SELECT count(*) FROM recovery_codes"), "0");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_count_after_a_clock_that_ran_ahead_is_set_back_and_still_only_once() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    app.advance(TimeDelta::days(1));
+    let ahead = app.stranger().sign_in("stan").await;
+    let (secret, _) = turn_on(&app, &ahead).await;
+    app.advance(-TimeDelta::days(1));
+    drop(stan);
+    for expected in [303, 401] {
+        let by = app.stranger();
+        let half = half_way(&by).await;
+        second(&by, &half, &code(&app, &secret)).await.is(expected);
+    }
+}
