@@ -8,7 +8,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-garage demo screenshots fuzz fuzz-api lint fmt fmt-check clippy doc deny advisories
+.PHONY: help run test test-faults test-garage demo screenshots fuzz fuzz-api lint fmt fmt-check clippy doc deny advisories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -18,8 +18,12 @@ run: ## build in release mode and serve; the first start prints a one-time link
 	$(CARGO) run --release --locked -- serve $(ARGS)
 
 test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
-	@.ci/setup rust postgres browser axe clamav
+	@.ci/setup rust postgres browser axe clamav faults
 	$(CARGO) test --locked --workspace $(ARGS)
+
+test-faults: ## every fault, as often as docs/reliability.md says, and its table; as root, tens of minutes
+	@.ci/setup rust postgres faults
+	FAULTS=full $(CARGO) test --locked --test faults -- $(ARGS)
 
 test-garage: ## the homes of files against a real Garage; compiles it the first time (ten minutes)
 	@.ci/setup rust postgres garage
