@@ -11,8 +11,8 @@ NODE_TOOLS := target/node-tools/node_modules/.bin
 PRETTIER := $(NODE_TOOLS)/prettier --config .ci/assets/prettier.json
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-limits test-garage demo screenshots fuzz fuzz-api lint fmt fmt-assets fmt-check assets \
-	clippy doc deny advisories
+.PHONY: help run test test-limits test-faults test-garage demo screenshots fuzz fuzz-api lint fmt fmt-assets fmt-check \
+	assets clippy doc deny advisories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -22,7 +22,7 @@ run: ## build in release mode and serve; the first start prints a one-time link
 	$(CARGO) run --release --locked -- serve $(ARGS)
 
 test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
-	@.ci/setup rust postgres browser axe clamav faketime
+	@.ci/setup rust postgres browser axe clamav faults faketime
 	$(CARGO) test --locked --workspace $(ARGS)
 
 test-limits: ## what one person can send or hold, against a release build with little memory and few descriptors
@@ -30,6 +30,9 @@ test-limits: ## what one person can send or hold, against a release build with l
 	$(CARGO) build --release --locked
 	STILLAGE_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/stillage \
 		$(CARGO) test --locked --test exhaustion -- --nocapture $(ARGS)
+test-faults: ## every fault, as often as docs/reliability.md says, and its table; as root, tens of minutes
+	@.ci/setup rust postgres faults faketime
+	FAULTS=full $(CARGO) test --locked --test faults -- $(ARGS)
 
 test-garage: ## the homes of files against a real Garage; compiles it the first time (ten minutes)
 	@.ci/setup rust postgres garage

@@ -4,7 +4,6 @@ mod architecture;
 mod audit;
 mod backup;
 mod cli;
-mod crash;
 mod db;
 mod demo;
 mod docs;

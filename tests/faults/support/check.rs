@@ -47,24 +47,19 @@ impl Tally {
         let news: Vec<_> =
             ledger.stored().into_iter().filter(|(name, _)| !self.checked.contains(name)).collect();
         for (name, entry) in news.into_iter().rev().take(50) {
-            let lost = self.lost.clone();
-            self.check_stored(site, &name, &entry).await;
-            // A load that goes on may have deleted it meanwhile.
-            if ledger.entries().get(&name).is_none_or(|entry| entry.state != State::Stored) {
-                self.lost = lost;
+            let Some(problem) = problem(site, &name, &entry).await else {
+                self.checked.insert(name);
+                continue;
+            };
+            // The load goes on: it may have moved the file to the trash meanwhile.
+            if ledger.entries()[&name].state == State::Stored {
+                self.lost.insert(problem);
             }
-            self.checked.insert(name);
         }
     }
 
     async fn check_stored(&mut self, site: &Site, name: &str, entry: &Entry) {
-        let id = entry.id.as_deref().expect("an acknowledged file has an id");
-        let answer = site.person().download(id).await;
-        if answer.status() != 200 {
-            self.lost.insert(format!("{name} ({id}): {} {:?}", answer.status(), answer));
-        } else if <[u8; 32]>::from(Sha256::digest(answer.body())) != entry.sha256 {
-            self.lost.insert(format!("{name} ({id}): other bytes"));
-        }
+        self.lost.extend(problem(site, name, entry).await);
     }
 
     /// All of the questions. The load has ended; the server runs and is ready.
@@ -164,6 +159,18 @@ impl Tally {
         row.recovery = recovery;
         row
     }
+}
+
+/// Why a file that was acknowledged does not count as kept.
+async fn problem(site: &Site, name: &str, entry: &Entry) -> Option<String> {
+    let id = entry.id.as_deref().expect("an acknowledged file has an id");
+    let answer = site.person().download(id).await;
+    if answer.status() != 200 {
+        let text: String = answer.text().chars().take(200).collect();
+        return Some(format!("{name} ({id}): {} {text}", answer.status()));
+    }
+    let is_same = <[u8; 32]>::from(Sha256::digest(answer.body())) == entry.sha256;
+    (!is_same).then(|| format!("{name} ({id}): other bytes"))
 }
 
 /// The comparison two hours later, beside the running server.

@@ -104,6 +104,11 @@ impl Disk {
         last
     }
 
+    /// Writes out everything.
+    pub fn flush(&self) -> Result<(), String> {
+        run("sync", &["-f", text(&self.path())])
+    }
+
     /// What a power cut does: from now on nothing reaches the disk, and what was not flushed never will.
     pub fn cut_power(&self) -> Result<(), String> {
         use std::os::fd::AsRawFd;

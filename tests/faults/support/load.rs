@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -38,7 +38,6 @@ pub enum State {
 pub struct Entry {
     pub id: Option<String>,
     pub sha256: [u8; 32],
-    pub batch: String,
     pub state: State,
     /// The address of its resumable upload.
     pub upload: Option<String>,
@@ -91,13 +90,12 @@ impl Ledger {
     }
 
     /// A new file that is not known to be stored: its name and bytes.
-    pub fn begin(&self, batch: &str, kind: &str) -> (String, Vec<u8>) {
+    pub fn begin(&self, kind: &str) -> (String, Vec<u8>) {
         let seed = self.next_seed();
         let (name, bytes) = (format!("{kind}-{seed}.pdf"), pdf(seed));
         let entry = Entry {
             id: None,
             sha256: Sha256::digest(&bytes).into(),
-            batch: batch.to_owned(),
             state: State::Unknown,
             upload: None,
         };
@@ -124,7 +122,7 @@ impl Ledger {
 
     /// One upload by form; the name, when it was acknowledged.
     pub async fn upload(&self, person: &Person, batch: &str) -> Option<String> {
-        let (name, bytes) = self.begin(batch, "form");
+        let (name, bytes) = self.begin("form");
         let answer = person.upload(batch, &name, bytes).await;
         let id = answer.json()["results"][0]["attachment"]["id"].as_str().map(str::to_owned);
         match (answer.status(), id) {
@@ -152,7 +150,7 @@ impl Ledger {
     }
 
     async fn by_tus(&self, person: &Person, batch: &str, patience: usize) -> Option<String> {
-        let (name, bytes) = self.begin(batch, "tus");
+        let (name, bytes) = self.begin("tus");
         let created = person.tus_create(batch, &name, bytes.len()).await;
         let Some(upload) = created.header("location").map(str::to_owned) else {
             if !is_unknown(&created) {
@@ -272,8 +270,6 @@ pub fn pdf(seed: u64) -> Vec<u8> {
 pub struct Load {
     stopping: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
-    /// Requests that came to an end.
-    pub done: Arc<AtomicUsize>,
 }
 
 impl Load {
@@ -283,15 +279,14 @@ impl Load {
     }
 
     pub fn with(person: &Person, ledger: &Ledger, clients: usize) -> Self {
-        let (stopping, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let stopping = Arc::new(AtomicBool::new(false));
         let clients = (0..clients)
             .map(|at| {
-                let client =
-                    Client { person: person.clone(), ledger: ledger.clone(), done: Arc::clone(&done) };
+                let client = Client { person: person.clone(), ledger: ledger.clone() };
                 tokio::spawn(client.work(at, Arc::clone(&stopping)))
             })
             .collect();
-        Self { stopping, clients, done }
+        Self { stopping, clients }
     }
 
     /// Lets every client end what it has begun.
@@ -306,7 +301,6 @@ impl Load {
 struct Client {
     person: Person,
     ledger: Ledger,
-    done: Arc<AtomicUsize>,
 }
 
 impl Client {
@@ -353,7 +347,6 @@ impl Client {
                 Some(name) => own.push(name),
                 None => tokio::time::sleep(PAUSE).await,
             }
-            self.done.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -50,8 +50,12 @@ impl Answer {
         }
     }
 
+    /// The body, or why there is none.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(self.body()).into_owned()
+        match self {
+            Self::Is { body, .. } => String::from_utf8_lossy(body).into_owned(),
+            Self::Lost(why) => why.clone(),
+        }
     }
 
     pub fn json(&self) -> Value {

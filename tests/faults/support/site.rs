@@ -53,11 +53,7 @@ impl Options {
         self
     }
 
-    pub fn wrapped(mut self, wrapper: &[&str]) -> Self {
-        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
-        self
-    }
-
+    /// What is put before the program, such as `strace -f`.
     pub fn wrapped_by(mut self, wrapper: Vec<String>) -> Self {
         self.wrapper = wrapper;
         self
@@ -101,9 +97,14 @@ impl Site {
 
     pub fn start_with(options: Options) -> Self {
         let mut site = Self::prepare(options);
-        site.begin();
-        site.wait_ready(START).unwrap_or_else(|| panic!("the server did not start:\n{}", site.log_text()));
+        site.start_first();
         site
+    }
+
+    /// The first start of a site that was prepared.
+    pub fn start_first(&mut self) {
+        self.begin();
+        self.wait_ready(START).unwrap_or_else(|| panic!("the server did not start:\n{}", self.log_text()));
     }
 
     /// The same, not started yet.
