@@ -104,7 +104,10 @@ impl App {
         };
         let store =
             LocalStore::open(&config.upload_storage_path, store_id, policy).map_err(Error::internal)?;
-        let scanner = config.scanner.clone().map(|address| Scanner::new(address, Patience::default(), chosen.now().max_upload_size));
+        let scanner = config
+            .scanner
+            .clone()
+            .map(|address| Scanner::new(address, Patience::default(), chosen.now().max_upload_size));
         let cloud = match &config.cloud {
             Some(cloud) => Some(ObjectStorage::new(&cloud.bucket, cloud.patience).map_err(Error::internal)?),
             None => None,

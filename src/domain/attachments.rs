@@ -16,12 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{
-        self,
-        attachments::LIVING,
-        batches::Change,
-        previews::PreviewRow,
-    },
+    db::{self, attachments::LIVING, batches::Change, previews::PreviewRow},
     error::{Error, Result},
 };
 

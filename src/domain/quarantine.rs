@@ -154,7 +154,9 @@ async fn look(app: &Arc<App>, scanner: &Scanner, actor: &Actor, row: &Attachment
             lock_away(app, actor, row, &found).await?;
             Ok(Seen::Infected(found))
         }
-        Err(ScanError::AboveLimit(_) | ScanError::NotCovered { .. }) => Ok(Seen::Not("It is larger than the scanner takes.".to_owned())),
+        Err(ScanError::AboveLimit(_) | ScanError::NotCovered { .. }) => {
+            Ok(Seen::Not("It is larger than the scanner takes.".to_owned()))
+        }
         Err(error @ ScanError::Unreachable(_)) => Err(unavailable(error)),
         Err(error) => Ok(Seen::Not(error.to_string())),
     }

@@ -142,7 +142,10 @@ impl FileSource {
 
 impl Source for FileSource {
     async fn next(&mut self) -> Result<Bytes, ScanError> {
-        let file = self.0.take().ok_or_else(|| ScanError::File(io::Error::from(io::ErrorKind::UnexpectedEof).into()))?;
+        let file = self
+            .0
+            .take()
+            .ok_or_else(|| ScanError::File(io::Error::from(io::ErrorKind::UnexpectedEof).into()))?;
         let (file, piece) = tokio::task::spawn_blocking(move || read_piece(file))
             .await
             .map_err(io::Error::other)

@@ -8,16 +8,12 @@ mod clamd;
 mod coverage;
 mod sample;
 
-use std::{
-    fs::File,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-pub use self::coverage::{Coverage, required_settings};
 use self::coverage::Prover;
+pub use self::coverage::{Coverage, required_settings};
 use crate::config::ScannerAddress;
 
 /// What the scanner found in a file that it has seen whole.

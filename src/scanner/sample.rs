@@ -77,7 +77,8 @@ impl Member {
         // The version that made it in front; comment, disk and attributes are empty.
         let (made_by, empty, offset) = ([20, 0], [0; 10], offset.to_le_bytes());
         let described = self.described();
-        [b"PK\x01\x02".as_slice(), &made_by, described.as_slice(), &empty, &offset, self.name.as_bytes()].concat()
+        [b"PK\x01\x02".as_slice(), &made_by, described.as_slice(), &empty, &offset, self.name.as_bytes()]
+            .concat()
     }
 }
 

@@ -159,7 +159,10 @@ async fn a_scanner_that_is_down_or_gone_is_told() {
     let closed = listener.local_addr().unwrap().to_string();
     drop(listener);
     for address in [ScannerAddress::Tcp(closed), ScannerAddress::Unix("/nowhere/clamd.ctl".into())] {
-        assert!(matches!(scan(&address, SOON, FileSource::new(file(10))).await, Err(ScanError::Unreachable(_))));
+        assert!(matches!(
+            scan(&address, SOON, FileSource::new(file(10))).await,
+            Err(ScanError::Unreachable(_))
+        ));
         assert!(ping(&address, SOON).await.is_err());
     }
 }

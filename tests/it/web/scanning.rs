@@ -1,12 +1,12 @@
 //! Malware: found by a real clamd, refused, and nothing stored whenever there is no clear word from it.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
+use stillage::scanner::Coverage;
 
 use crate::support::{
     TestApp, Tus,
     clamd::{Clamd, FOUND, LIMIT, eicar, settings},
+    eventually,
     fake_clamd::FakeClamd,
     samples,
 };
@@ -152,6 +152,10 @@ fn large_and_infected() -> Vec<u8> {
 
 const LIMIT_ONE: usize = 1024 * 1024;
 
+fn coverage(app: &TestApp) -> Option<Coverage> {
+    app.app.scanner.as_ref().unwrap().known_coverage()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn file_larger_than_the_scanner_looks_at_is_refused_until_the_scanner_is_set_right() {
     // As clamd is by default: it calls what exceeds a limit clean, without a look.
@@ -173,17 +177,21 @@ async fn file_larger_than_the_scanner_looks_at_is_refused_until_the_scanner_is_s
     ready.shows("degraded: scanner (does not look at files of MAX_UPLOAD_SIZE_MB").shows("AlertExceedsMax");
 
     // Started again with room for all: what was proven of the old one counts no more, nor what was not.
+    let before = coverage(&app);
     clamd.start_again(&settings(20 * LIMIT_ONE, true));
-    // Its end is noticed on another thread.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(staff.upload(&batch, &[("large.pdf", &large_and_infected())]).await.is(422).code(), "infected");
+    eventually("the end of the old one is noticed", || coverage(&app) != before);
+    assert_eq!(
+        staff.upload(&batch, &[("large.pdf", &large_and_infected())]).await.is(422).code(),
+        "infected"
+    );
     staff.store(&batch, "large.pdf", &samples::pdf_of(2 * LIMIT_ONE)).await;
     app.advance(TimeDelta::seconds(2));
     app.stranger().get("/health/ready").await.is(200).hides("degraded");
 
     // And with smaller limits again.
+    let before = coverage(&app);
     clamd.start_again(&settings(LIMIT_ONE, false));
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually("the end of the old one is noticed", || coverage(&app) != before);
     let kept = app.kept();
     staff.upload(&batch, &[("large.pdf", &large_and_infected())]).await.is(503);
     assert_eq!(app.kept(), kept);
@@ -218,6 +226,9 @@ async fn file_that_the_scanner_cannot_look_into_is_refused_and_not_called_malwar
         answer.shows(said).hides("Malware");
         assert_eq!(app.kept(), empty, "{words:?}");
     }
-    assert_eq!(app.value("SELECT count(*)::text FROM audit_events WHERE action = 'attachment.infected'"), "0");
+    assert_eq!(
+        app.value("SELECT count(*)::text FROM audit_events WHERE action = 'attachment.infected'"),
+        "0"
+    );
     app.admin().await.get_html("/admin/quarantine").await.is(200).hides("protected.pdf");
 }
