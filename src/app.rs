@@ -1,6 +1,6 @@
 //! What a running Stillage is made of. One builder serves the server, the commands, the jobs and the tests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,12 @@ use crate::{
         settings,
     },
     domain::{
-        passwords::Passwords, readiness::Readiness, settings::Settings, sites, slots::Slots, tally::Tally,
+        limits::{Capacity, ConcurrencyLimits},
+        passwords::Passwords,
+        readiness::Readiness,
+        settings::Settings,
+        sites,
+        tally::Tally,
     },
     error::{Error, Result},
     metrics::Metrics,
@@ -26,6 +31,9 @@ use crate::{
 
 /// Connections that one process keeps at most.
 pub const POOL_SIZE: u32 = 16;
+
+/// How long a server that starts waits for PostgreSQL.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The parts, shared by everything that runs.
 pub struct App {
@@ -40,7 +48,7 @@ pub struct App {
     pub cloud: Option<Arc<ObjectStorage>>,
     pub clock: Clock,
     pub passwords: Passwords,
-    pub slots: Slots,
+    pub limits: ConcurrencyLimits,
     pub tally: Tally,
     pub readiness: Readiness,
     /// Held while the copies of a file are looked at that a reader found damaged: many readers may find the same.
@@ -71,6 +79,9 @@ impl App {
     /// The database or the store cannot be had; the message says what to do.
     pub fn start(config: Config, owner: Owner, clock: Clock) -> anyhow::Result<Arc<Self>> {
         let (database_url, private) = open_database(&config, owner)?;
+        // Who typed a command is told at once.
+        let patience = if owner == Owner::Server { DATABASE_PATIENCE } else { Duration::ZERO };
+        db::start::wait(&database_url, patience)?;
         let applied = db::migrate::run_at(&database_url).map_err(with_cause)?;
         if applied > 0 {
             tracing::info!(applied, "database migrated");
@@ -114,6 +125,7 @@ impl App {
         };
         Ok(Arc::new(Self {
             renderer: Renderer::new(config.render_program.clone()),
+            limits: ConcurrencyLimits::new(Capacity::for_descriptors(config.descriptors)),
             config,
             settings: chosen,
             scanner,
@@ -122,7 +134,6 @@ impl App {
             cloud: cloud.map(Arc::new),
             clock,
             passwords: Passwords::new(),
-            slots: Slots::default(),
             tally: Tally::default(),
             readiness: Readiness::default(),
             damage_check: tokio::sync::Mutex::default(),

@@ -182,10 +182,12 @@ impl Error {
 
     /// The database does not answer right now.
     pub fn database_busy() -> Self {
-        Self::Unavailable {
-            message: "The database does not answer. Nothing was lost; try again in a moment.".into(),
-            retry_after: Duration::from_secs(2),
-        }
+        Self::database_trouble("The database does not answer. Nothing was lost; try again in a moment.")
+    }
+
+    /// The database answers, but cannot do what it is asked, for the reason given.
+    pub fn database_trouble(message: &'static str) -> Self {
+        Self::Unavailable { message: message.into(), retry_after: Duration::from_secs(2) }
     }
 
     pub fn internal(cause: impl Into<anyhow::Error>) -> Self {

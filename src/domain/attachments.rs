@@ -11,7 +11,7 @@ use super::{
         self, EventRow, Subject,
         reads::{self, Reader, Reading},
     },
-    purge,
+    purge, recheck,
     retention::not_held,
 };
 use crate::{
@@ -104,51 +104,48 @@ pub async fn restore(app: &App, actor: &Actor, id: Uuid) -> Result<Found> {
 }
 
 async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Result<Found> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            // The lock first, so that two who delete at once count the file once.
-            db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
-            let found = visible(&actor, Action::ManageFiles, db::attachments::find(conn, id)?)?;
-            if found.batch_trashed {
-                return Err(Error::conflict(
-                    "batch_trashed",
-                    format!("Batch {} is in the trash. Restore it first.", found.batch_number),
-                ));
-            }
-            if trashed {
-                // Locked, so that a hold that comes at this moment waits, or is seen.
-                let batch = db::batches::find_for_update(conn, found.row.batch_id)?;
-                not_held(&batch.ok_or(Error::NotFound)?)?;
-            } else {
-                purge::not_begun(conn, &[id])?;
-            }
-            if is_living(&found) != trashed {
-                return Ok(found);
-            }
-            let by = if trashed { Some((now, actor.account()?)) } else { None };
-            db::batch_files::set_trashed(conn, &[id], by)?;
-            let change = if trashed { Change::removed(&found.row) } else { Change::added(&found.row) };
-            db::batches::count(conn, found.row.batch_id, change, now)?;
-            let subject = Subject::Attachment { id, batch: found.row.batch_id };
-            let action = if trashed { "attachment.trash" } else { "attachment.restore" };
-            audit::record(
-                conn,
-                now,
-                &actor,
-                action,
-                subject,
-                json!({ "filename": found.row.original_name }),
-            )?;
-            Ok(found)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
+        // The lock first, so that two who delete at once count the file once.
+        db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+        let found = visible(&actor, Action::ManageFiles, db::attachments::find(conn, id)?)?;
+        if found.batch_trashed {
+            return Err(Error::conflict(
+                "batch_trashed",
+                format!("Batch {} is in the trash. Restore it first.", found.batch_number),
+            ));
+        }
+        if trashed {
+            // Locked, so that a hold that comes at this moment waits, or is seen.
+            let batch = db::batches::find_for_update(conn, found.row.batch_id)?;
+            not_held(&batch.ok_or(Error::NotFound)?)?;
+        } else {
+            purge::not_begun(conn, &[id])?;
+        }
+        if is_living(&found) != trashed {
+            return Ok(found);
+        }
+        let by = if trashed { Some((now, actor.account()?)) } else { None };
+        db::batch_files::set_trashed(conn, &[id], by)?;
+        let change = if trashed { Change::removed(&found.row) } else { Change::added(&found.row) };
+        db::batches::count(conn, found.row.batch_id, change, now)?;
+        let subject = Subject::Attachment { id, batch: found.row.batch_id };
+        let action = if trashed { "attachment.trash" } else { "attachment.restore" };
+        audit::record(conn, now, &actor, action, subject, json!({ "filename": found.row.original_name }))?;
+        Ok(found)
+    })
+    .await
 }
 
-/// The file, if the actor may do this with it. A purged one is gone for everybody.
+/// The file, if the actor may do this with it. A purged one is gone for everybody, one in the trash is not there for who
+/// may not see that.
 pub(super) fn visible(actor: &Actor, action: Action, found: Option<Found>) -> Result<Found> {
     let found = found.filter(|found| found.row.state != "purged").ok_or(Error::NotFound)?;
-    authorize(actor, action, Resource::Site(found.site_id))?;
+    let site = Resource::Site(found.site_id);
+    if !is_living(&found) && !actor.may(Action::SeeTrash, site) {
+        return Err(Error::NotFound);
+    }
+    authorize(actor, action, site)?;
     Ok(found)
 }
 

@@ -2,16 +2,13 @@
 //! for the longest going first. It may vanish at any time without loss.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     time::SystemTime,
 };
 
-use nix::fcntl::OFlag;
-
-use super::{LocalStore, Result, Staged, StorageError, key, local::make_folder};
+use super::{LocalStore, Result, Staged, StorageError, key, local::make_folder, open_regular};
 
 /// Over its limit, the cache shrinks to this share of it, so that it does not do so for every file.
 const AFTER: f64 = 0.9;
@@ -20,7 +17,7 @@ impl LocalStore {
     /// A cached file of this size; reading it makes it young again.
     pub fn open_cached(&self, stored_name: &str, size: u64) -> Option<File> {
         let path = key::cached(self.root(), stored_name);
-        let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path).ok()?;
+        let file = open_regular(&path).ok()?;
         if file.metadata().ok()?.len() != size {
             return None;
         }

@@ -19,6 +19,7 @@ use crate::{
         access::{Action, Actor, Resource, authorize},
         audit::reads::{self, Reading},
         copies::{self, Fetched},
+        recheck::Watch,
     },
     error::{Error, Refusal, Result},
     storage::LocalStore,
@@ -116,10 +117,13 @@ where
     }
 }
 
-/// Opens a file that an archive lists: that was decided when the list was made.
-pub(in crate::domain) async fn open_listed(app: &Arc<App>, id: Uuid) -> Result<Opened> {
-    let look_up =
-        move |conn: &mut PgConnection| readable(db::attachments::locate(conn, id)?.ok_or(Error::NotFound)?);
+/// Opens a file that an archive lists, while who asked for the archive still may have it.
+pub(in crate::domain) async fn open_listed(app: &Arc<App>, id: Uuid, watch: &Watch) -> Result<Opened> {
+    let (watch, now) = (watch.clone(), app.clock.now());
+    let look_up = move |conn: &mut PgConnection| {
+        watch.ask_in(conn, now)?;
+        readable(db::attachments::locate(conn, id)?.ok_or(Error::NotFound)?)
+    };
     open_found(app, look_up).await
 }
 

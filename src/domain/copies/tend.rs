@@ -148,10 +148,14 @@ async fn check_damage(app: &Arc<App>, id: Uuid) -> Result<()> {
 /// A home cannot be reached, or the database.
 pub async fn heal(app: &Arc<App>, id: Uuid) -> Result<()> {
     let tended = tend(app, id, true).await?;
-    match tended.unreachable.into_iter().next() {
-        Some((place, why)) => Err(Error::Internal(anyhow::anyhow!("{}: {why}", place.as_str()))),
-        None => Ok(()),
+    if let Some((place, why)) = tended.unreachable.first() {
+        return Err(Error::Internal(anyhow::anyhow!("{}: {why}", place.as_str())));
     }
+    // What comes wrong out of a bucket may have become so on its way, and be right the next time.
+    if tended.corrupt == [Place::Cloud] && tended.read == 1 {
+        return Err(Error::Internal(anyhow::anyhow!("the bucket hands out wrong bytes")));
+    }
+    Ok(())
 }
 
 async fn examine(app: &App, file: &FileRow, place: Place) -> Result<Verdict> {

@@ -11,15 +11,19 @@ use futures_util::stream;
 use super::{
     body::CHUNK,
     check::Check,
-    disposition, held,
+    disposition,
     zip::{self, Open, Zip},
 };
 use crate::{
     app::App,
     blocking,
-    domain::archive::{self, Archive, Entry, Purpose},
+    domain::{
+        archive::{self, Archive, Entry, Purpose},
+        recheck::Watch,
+    },
     error::{Error, Result},
     web::{
+        connections,
         error::WebResult,
         extract::{self, CurrentUser, Parts, Posted},
     },
@@ -29,30 +33,28 @@ use crate::{
 pub async fn of_batch(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     let purpose = if *req.method() == Method::HEAD { Purpose::Look } else { Purpose::Take };
     let archive = archive::open(&app, &by.actor, extract::id(&path)?, None, purpose).await?;
-    Ok(answer(&app, archive))
+    Ok(answer(&req, &app, archive))
 }
 
 /// `POST /batches/{id}/archive.zip`
-pub async fn of_chosen(app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
+pub async fn of_chosen(req: HttpRequest, app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
     let (batch, ids) = (extract::id(&path)?, form.fields.ids("ids"));
     let archive = archive::open(&app, &form.by.actor, batch, Some(ids), Purpose::Take).await?;
-    Ok(answer(&app, archive))
+    Ok(answer(&req, &app, archive))
 }
 
-/// The archive on its way; its place is given back when the last byte is sent, or the client is gone.
-pub(in crate::web) fn answer(app: &Parts, mut archive: Archive) -> HttpResponse {
-    let slot = archive.slot.take();
+/// The archive on its way; its permit is given back when the last byte is delivered, or the client is gone.
+pub(in crate::web) fn answer(req: &HttpRequest, app: &Parts, mut archive: Archive) -> HttpResponse {
     let files = archive.files.iter().map(|file| (file.name.as_str(), file.size));
     let texts = archive.texts.iter().map(|(name, text)| (*name, text.len() as u64));
     let length = zip::length(files.chain(texts));
-    let answer = HttpResponse::Ok()
+    if let Some(permit) = archive.permit.take() {
+        connections::hold(req, permit);
+    }
+    HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/zip"))
         .insert_header((header::CONTENT_DISPOSITION, disposition::value("attachment", &archive.filename)))
-        .body(SizedStream::new(length, body(Arc::clone(app), archive)));
-    match slot {
-        Some(slot) => held::holding(answer, slot),
-        None => answer,
-    }
+        .body(SizedStream::new(length, body(Arc::clone(app), archive)))
 }
 
 /// The bytes of an archive. An error ends it short of its length, which breaks the connection.
@@ -64,6 +66,7 @@ fn body(app: Arc<App>, archive: Archive) -> impl stream::Stream<Item = io::Resul
         texts: archive.texts.into_iter(),
         made_at: archive.made_at,
         reading: None,
+        watch: archive.watch,
     };
     stream::try_unfold(Some(sending), |sending| async {
         let Some(mut sending) = sending else { return Ok(None) };
@@ -81,6 +84,7 @@ struct Sending {
     texts: vec::IntoIter<(&'static str, String)>,
     made_at: DateTime<Utc>,
     reading: Option<Reading>,
+    watch: Watch,
 }
 
 /// A file of which a part is sent.
@@ -97,12 +101,16 @@ impl Sending {
     /// The next bytes before the directory, or `None` when there are no more.
     async fn next(&mut self) -> Result<Option<Bytes>> {
         if let Some(reading) = self.reading.take() {
+            self.watch
+                .ask(&self.app)
+                .await
+                .inspect_err(|error| tracing::warn!(%error, "an archive breaks off"))?;
             return self.go_on(reading, Vec::new()).await.map(Some);
         }
         if let Some(entry) = self.files.next() {
             let (open, head) = self.zip.begin(&entry.name, entry.modified, entry.size);
             let size = entry.size;
-            let file = archive::open_entry(&self.app, &entry).await?;
+            let file = archive::open_entry(&self.app, &entry, &self.watch).await?;
             let sum = crc32fast::Hasher::new();
             let check = Check::new(&self.app, entry.id, entry.sha256);
             let reading = Reading { open, file: Arc::new(file), sum, check, at: 0, size };

@@ -18,10 +18,13 @@ use crate::{
     domain::{
         attachments::{self, AttachmentRow, Name, Opened, Taken},
         audit::reads::Reading,
+        limits::LimitKey,
         tally::Way,
     },
+    error::Result,
     web::{
         api::types::ErrorBody,
+        connections,
         error::WebResult,
         extract::{self, CurrentUser, Parts},
     },
@@ -69,6 +72,7 @@ pub async fn by_stored_name(
 /// The bytes, or the address of a bucket that has them.
 async fn send(req: &HttpRequest, app: &Parts, by: &CurrentUser, name: Name) -> WebResult {
     let named = |row: &AttachmentRow| disposition::value("attachment", &row.original_name);
+    hold_permit(req, app, by)?;
     match attachments::take(app, &by.actor, name, taken(req), named).await? {
         Taken::Bytes(opened) => Ok(answer(app, req, *opened, Way::Taken)),
         Taken::Address { url, found } => {
@@ -83,6 +87,16 @@ async fn send(req: &HttpRequest, app: &Parts, by: &CurrentUser, name: Name) -> W
                 .finish())
         }
     }
+}
+
+/// Counts what is sent among the downloads of the person who asked for it.
+///
+/// # Errors
+/// [`crate::error::Error::Unavailable`] when too many are under way.
+pub(super) fn hold_permit(req: &HttpRequest, app: &App, by: &CurrentUser) -> Result<()> {
+    let keys = Vec::from_iter(LimitKey::of(&by.actor));
+    connections::hold(req, app.limits.downloads.acquire(&keys)?);
+    Ok(())
 }
 
 /// What a request that shows a file comes to for the trail.

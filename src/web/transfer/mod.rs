@@ -5,7 +5,6 @@ pub mod body;
 mod check;
 pub mod disposition;
 pub mod download;
-pub mod held;
 pub mod preview;
 pub mod tus;
 pub mod upload;
