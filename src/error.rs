@@ -90,7 +90,7 @@ pub enum Refusal {
     )]
     Infected { found: String },
     #[error("{reason} Nothing was stored; your file is still on your device.")]
-    ScannerUnavailable { reason: Cow<'static, str> },
+    ScannerUnavailable { reason: &'static str },
     /// The scanner read it and could not look inside; it found nothing harmful.
     #[error("{reason} Nothing was stored; your file is still on your device.")]
     Unscannable { reason: &'static str },

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::App,
-    blocking, config,
+    blocking,
     error::{Error, Refusal, Result},
     scanner::{self, Obstacle, ScanError, Verdict},
     storage::Staged,
@@ -81,21 +81,19 @@ fn unavailable(app: &App, error: &ScanError) -> Refusal {
         ScanError::NotCovered { looks_up_to } => {
             let settings = scanner::required_settings(app.settings.now().max_upload_size);
             tracing::error!(%error, "a file was refused because it would not be scanned; in clamd.conf: {settings}");
-            match looks_up_to / config::MB {
-                0 => "The malware scanner does not look at files of this size. Tell an admin.".into(),
-                mb => format!(
-                    "The file is larger than the malware scanner takes: it looks at files of up to {mb} MB. Tell an admin."
-                )
-                .into(),
+            if *looks_up_to == 0 {
+                "The malware scanner does not find what it is tested with. Tell an admin."
+            } else {
+                "The file is larger than the malware scanner takes. Tell an admin."
             }
         }
         ScanError::AboveLimit(_) => {
             tracing::error!(%error, "a file was not scanned, so it is not stored");
-            "The file is larger than the malware scanner takes.".into()
+            "The file is larger than the malware scanner takes."
         }
         _ => {
             tracing::error!(%error, "a file was not scanned, so it is not stored");
-            "The malware scanner does not answer. Try again in a moment, or tell an admin.".into()
+            "The malware scanner does not answer. Try again in a moment, or tell an admin."
         }
     };
     Refusal::ScannerUnavailable { reason }

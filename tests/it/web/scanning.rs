@@ -1,12 +1,12 @@
 //! Malware: found by a real clamd, refused, and nothing stored whenever there is no clear word from it.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
+use stillage::scanner::Coverage;
 
 use crate::support::{
     TestApp, Tus,
     clamd::{Clamd, FOUND, LIMIT, eicar, settings},
+    eventually,
     fake_clamd::FakeClamd,
     samples,
 };
@@ -152,6 +152,10 @@ fn large_and_infected() -> Vec<u8> {
 
 const LIMIT_ONE: usize = 1024 * 1024;
 
+fn coverage(app: &TestApp) -> Option<Coverage> {
+    app.app.scanner.as_ref().unwrap().known_coverage()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn file_larger_than_the_scanner_looks_at_is_refused_until_the_scanner_is_set_right() {
     // As clamd is by default: it calls what exceeds a limit clean, without a look.
@@ -173,9 +177,9 @@ async fn file_larger_than_the_scanner_looks_at_is_refused_until_the_scanner_is_s
     ready.shows("degraded: scanner (does not look at files of MAX_UPLOAD_SIZE_MB").shows("AlertExceedsMax");
 
     // Started again with room for all: what was proven of the old one counts no more, nor what was not.
+    let before = coverage(&app);
     clamd.start_again(&settings(20 * LIMIT_ONE, true));
-    // Its end is noticed on another thread.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually("the end of the old one is noticed", || coverage(&app) != before);
     assert_eq!(
         staff.upload(&batch, &[("large.pdf", &large_and_infected())]).await.is(422).code(),
         "infected"
@@ -185,8 +189,9 @@ async fn file_larger_than_the_scanner_looks_at_is_refused_until_the_scanner_is_s
     app.stranger().get("/health/ready").await.is(200).hides("degraded");
 
     // And with smaller limits again.
+    let before = coverage(&app);
     clamd.start_again(&settings(LIMIT_ONE, false));
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually("the end of the old one is noticed", || coverage(&app) != before);
     let kept = app.kept();
     staff.upload(&batch, &[("large.pdf", &large_and_infected())]).await.is(503);
     assert_eq!(app.kept(), kept);
