@@ -115,8 +115,12 @@ mod tests {
 
     #[test]
     fn a_message_of_any_size_is_kept_within_bounds() {
-        let file = || FileOutcome { filename: "ü".repeat(60_000), stored: false, message: "ü".repeat(60_000) };
-        let flash = Flash { text: "ü".repeat(60_000), ..Flash::files((0..1000).map(|_| file()).collect(), String::new()) };
+        let file =
+            || FileOutcome { filename: "ü".repeat(60_000), stored: false, message: "ü".repeat(60_000) };
+        let flash = Flash {
+            text: "ü".repeat(60_000),
+            ..Flash::files((0..1000).map(|_| file()).collect(), String::new())
+        };
         let flash = flash.bounded();
         assert_eq!(flash.files.len(), FILES);
         let row = serde_json::to_string(&flash).unwrap();

@@ -97,9 +97,10 @@ impl FromRequest for NewBatchBody {
                     }
                     for name in FIELDS {
                         if fields.all(name).nth(1).is_some() {
-                            return Err(
-                                Error::BadRequest(format!("The field {name} is there twice.").into()).into()
-                            );
+                            return Err(Error::BadRequest(
+                                format!("The field {name} is there twice.").into(),
+                            )
+                            .into());
                         }
                     }
                     Input::Draft(Draft::of(&fields))

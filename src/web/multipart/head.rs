@@ -61,13 +61,14 @@ fn encoded_word(name: &str) -> Option<String> {
     let (charset, encoding, text) = (parts.next()?, parts.next()?, parts.next()?);
     let bytes = match encoding {
         "B" | "b" => STANDARD.decode(text).ok()?,
-        "Q" | "q" => {
-            percent_encoding::percent_decode_str(&text.replace('%', "%25").replace('_', " ").replace('=', "%"))
-                .collect()
-        }
+        "Q" | "q" => percent_encoding::percent_decode_str(
+            &text.replace('%', "%25").replace('_', " ").replace('=', "%"),
+        )
+        .collect(),
         _ => return None,
     };
-    let decoded = Encoding::for_label(charset.as_bytes())?.decode_without_bom_handling_and_without_replacement(&bytes);
+    let decoded =
+        Encoding::for_label(charset.as_bytes())?.decode_without_bom_handling_and_without_replacement(&bytes);
     decoded.map(std::borrow::Cow::into_owned)
 }
 
@@ -94,9 +95,15 @@ mod tests {
             // Windows-1252, where 0x80 is the euro sign.
             (b"form-data; name=\"files\"; filename=\"Pr\xfcfung 5 \x80.pdf\"", Some("Prüfung 5 €.pdf")),
             (b"form-data; name=files; filename=\"=?utf-8?B?UHLDvGZ1bmcucGRm?=\"", Some("Prüfung.pdf")),
-            (b"form-data; name=files; filename=\"=?iso-8859-1?Q?Pr=FCfung_5%.pdf?=\"", Some("Prüfung 5%.pdf")),
+            (
+                b"form-data; name=files; filename=\"=?iso-8859-1?Q?Pr=FCfung_5%.pdf?=\"",
+                Some("Prüfung 5%.pdf"),
+            ),
             (b"form-data; name=files; filename=\"=?utf-8?B?***?=\"", Some("=?utf-8?B?***?=")),
-            (b"form-data; name=files; filename=\"x\"; filename*=utf-8''Pr%C3%BCfung.pdf", Some("Prüfung.pdf")),
+            (
+                b"form-data; name=files; filename=\"x\"; filename*=utf-8''Pr%C3%BCfung.pdf",
+                Some("Prüfung.pdf"),
+            ),
             (b"form-data; name=files; filename=\"x.pdf\"; filename*=utf-8''%ff", Some("x.pdf")),
             (b"form-data; name=\"files\"; filename=\"\"", Some("")),
             (b"form-data; name=\"files\"", None),

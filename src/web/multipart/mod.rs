@@ -133,12 +133,14 @@ impl GuardedForm {
     /// [`Error::Csrf`] as for [`GuardedForm::prove`]; [`Refusal::Malformed`] for a form that cannot be read or is over
     /// a bound. Nothing can be read afterwards.
     pub async fn next(&mut self) -> Result<Option<Part>> {
+        if self.state != State::Open {
+            return Ok(None);
+        }
         self.prove().await?;
         let next = self.read_part().await;
         match &next {
             Ok(Some(_)) => {}
-            Ok(None) if self.state == State::Open => self.state = State::Ended,
-            Ok(None) => {}
+            Ok(None) => self.state = State::Ended,
             Err(_) => self.state = State::Broken,
         }
         next
@@ -166,7 +168,8 @@ impl GuardedForm {
             }
             let value = self.value(&head, &mut field).await?;
             if let Some(name) = known.filter(|&name| name != csrf::FIELD) {
-                let text = String::from_utf8(value).map_err(|_| malformed("A field of the form is not text."))?;
+                let text =
+                    String::from_utf8(value).map_err(|_| malformed("A field of the form is not text."))?;
                 return Ok(Some(Part::Field(name, text)));
             }
         }
@@ -177,11 +180,11 @@ impl GuardedForm {
         if self.state != State::Open {
             return Ok(None);
         }
-        if self.parts == MAX_PARTS {
-            return Err(malformed(format!("The form has more than {MAX_PARTS} parts.")));
-        }
         let Some(field) = self.feed.until(&mut self.parser, HEAD_MAX).await? else { return Ok(None) };
         self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return Err(malformed(format!("The form has more than {MAX_PARTS} parts.")));
+        }
         let head = Head::of(&field).ok_or_else(|| malformed("A part of the form has no name."))?;
         Ok(Some((head, field)))
     }
@@ -200,7 +203,10 @@ impl GuardedForm {
     fn count(&mut self, bytes: usize) -> Result<()> {
         self.field_bytes += bytes;
         if self.field_bytes > FIELDS_MAX {
-            return Err(malformed(format!("The fields of the form have more than {} kB.", FIELDS_MAX / 1024)));
+            return Err(malformed(format!(
+                "The fields of the form have more than {} kB.",
+                FIELDS_MAX / 1024
+            )));
         }
         Ok(())
     }

@@ -134,9 +134,10 @@ async fn fields_are_bounded_together_whoever_asks_for_them() {
         // Heads count, too.
         (field(&"x".repeat(1000), "").repeat(300), vec!["The fields of the form have more than 256 kB."]),
         ("x\n".repeat(300 * 1024), vec!["The form cannot be read. Send it again."]),
-        (format!("--B\r\n{DISPOSITION}name=x; y={}\r\n\r\n\r\n", "z".repeat(70_000)), vec![
-            "The upload broke off or cannot be read. Send it again.",
-        ]),
+        (
+            format!("--B\r\n{DISPOSITION}name=x; y={}\r\n\r\n\r\n", "z".repeat(70_000)),
+            vec!["The upload broke off or cannot be read. Send it again."],
+        ),
         (field("notes", &fill.repeat(5)), vec!["The fields of the form have more than 256 kB."]),
     ];
     for (before, expected) in table {
@@ -158,7 +159,12 @@ async fn nothing_is_read_past_a_token_that_is_not_proven() {
     ];
     for (before, expected) in table {
         let sent = body(&before, b"x");
-        assert_eq!(read(form(&sent, 4096, Some("right"))).await, expected, "{}", &before[..before.len().min(90)]);
+        assert_eq!(
+            read(form(&sent, 4096, Some("right"))).await,
+            expected,
+            "{}",
+            &before[..before.len().min(90)]
+        );
         let mut proving = form(&sent, 4096, Some("right"));
         assert_eq!(proving.prove().await.is_ok(), expected != [CSRF]);
     }

@@ -31,12 +31,7 @@ pub async fn one(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<
 }
 
 /// `GET /batches/labels?ids=…&ids=…`
-pub async fn several(
-    req: HttpRequest,
-    app: Parts,
-    by: CurrentUser,
-    query: web::Query<Fields>,
-) -> WebResult {
+pub async fn several(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Query<Fields>) -> WebResult {
     let labels = labels::several(&app, &by.actor, query.ids("ids")).await?;
     page(&req, &app, &by, labels, None)
 }

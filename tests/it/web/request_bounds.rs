@@ -110,7 +110,10 @@ async fn a_new_batch_asks_for_the_right_before_it_reads_the_fields() {
         ("application/x-www-form-urlencoded", b"number=B-1&number=B-2".to_vec()),
         ("application/x-www-form-urlencoded", many.into_bytes()),
         ("application/json", br#"{"number":"B-1","number":"B-2"}"#.to_vec()),
-        ("application/json", json!({ "number": "B-1", "notes": "n".repeat(300_000) }).to_string().into_bytes()),
+        (
+            "application/json",
+            json!({ "number": "B-1", "notes": "n".repeat(300_000) }).to_string().into_bytes(),
+        ),
         ("application/json", json!("n".repeat(200_000)).to_string().into_bytes()),
     ];
     for (content_type, body) in bodies {
