@@ -25,10 +25,11 @@
 //! | [`render`] | pictures of files and the text of PDFs, made in a child process with bounds |
 //! | [`jobs`] | the queue, its worker, the schedule |
 //! | [`cli`] | one file per command |
-//! | [`error`], [`clock`], [`blocking`], [`telemetry`], [`metrics`] | leaves that all may use |
+//! | [`error`], [`clock`], [`blocking`], [`characters`], [`telemetry`], [`metrics`] | leaves that all may use |
 
 pub mod app;
 pub mod blocking;
+pub mod characters;
 pub mod cli;
 pub mod clock;
 pub mod config;

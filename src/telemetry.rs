@@ -14,7 +14,10 @@ use tracing_subscriber::{
     prelude::*,
 };
 
-use crate::config::{Config, LogFormat};
+use crate::{
+    characters,
+    config::{Config, LogFormat},
+};
 
 /// Installs the process-wide subscriber. Logs go to standard error, so that commands can be piped.
 ///
@@ -59,19 +62,17 @@ fn escaping_fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
     format::debug_fn(one).delimited(" ")
 }
 
-/// Whether a character could do something else than show.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
-}
-
-/// Text with what acts written as `\u{…}`.
+/// Text with what is unsafe written as `\u{…}`.
 struct Escaping<'a, 'w>(&'a mut format::Writer<'w>);
 
 impl text::Write for Escaping<'_, '_> {
     fn write_str(&mut self, text: &str) -> text::Result {
         text.chars().try_for_each(|c| {
-            if acts(c) { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
+            if characters::is_unsafe(c) {
+                write!(self.0, "{}", c.escape_default())
+            } else {
+                self.0.write_char(c)
+            }
         })
     }
 }
@@ -97,7 +98,7 @@ impl<W: Write> Write for EscapingLine<W> {
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let mut escaped = String::with_capacity(text.len());
         for c in line.chars() {
-            if acts(c) {
+            if characters::is_unsafe(c) {
                 let mut units = [0; 2];
                 for unit in c.encode_utf16(&mut units) {
                     write!(escaped, "\\u{unit:04x}").map_err(io::Error::other)?;
@@ -164,7 +165,7 @@ mod tests {
                 }
             }
             let line = text.strip_suffix('\n').unwrap();
-            assert!(!line.chars().any(acts), "{line:?}");
+            assert!(!line.chars().any(characters::is_unsafe), "{line:?}");
             // JSON has the span twice: by itself, and in the list of all.
             let times = if form == LogFormat::Json { 10 } else { 7 };
             assert_eq!(line.matches("forged").count(), times, "{line}");

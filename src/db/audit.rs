@@ -71,16 +71,30 @@ pub fn insert(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<()> {
 /// `audit_events_changes_…` say the same.
 pub const READS: [&str; 2] = ["attachment.view", "attachment.download"];
 
-/// The latest changes of a batch and its files, newest first. An interval of one rather than an equality, here and
+/// Whether an event is not about a file that is in the trash or gone from there.
+pub(super) fn of_living() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql(
+        "(audit_events.attachment_id IS NULL OR EXISTS (SELECT 1 FROM attachments WHERE id = audit_events.attachment_id \
+          AND state NOT IN ('trashed', 'purged')))",
+    )
+}
+
+/// The latest changes of a batch and its files, newest first; without `with_trash` only of files that are not in the
+/// trash. An interval of one rather than an equality, here and
 /// below: it keeps the planner from reading all events from the newest on until it meets some of this batch.
-pub fn of_batch(conn: &mut PgConnection, batch_id: Uuid, limit: i64) -> Result<Vec<EventRow>> {
-    Ok(audit_events::table
+pub fn of_batch(
+    conn: &mut PgConnection,
+    batch_id: Uuid,
+    with_trash: bool,
+    limit: i64,
+) -> Result<Vec<EventRow>> {
+    let of_batch = audit_events::table
         .filter(audit_events::batch_id.between(batch_id, batch_id))
         .filter(changes())
         .order((audit_events::batch_id, audit_events::id.desc()))
         .limit(limit)
-        .select(event_row!())
-        .load(conn)?)
+        .select(event_row!());
+    Ok(if with_trash { of_batch.load(conn)? } else { of_batch.filter(of_living()).load(conn)? })
 }
 
 /// The latest changes of one file, newest first.

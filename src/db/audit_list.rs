@@ -6,7 +6,7 @@ use diesel::{dsl::sql, pg::Pg, prelude::*, sql_types};
 use uuid::Uuid;
 
 use super::{
-    audit::changes,
+    audit::{changes, of_living},
     audit_seals::WholeEvent,
     like_anywhere,
     schema::{attachments, audit_events, batches, sites, users},
@@ -124,15 +124,15 @@ fn first_from(conn: &mut PgConnection, at: DateTime<Utc>) -> Result<Option<i64>>
         .optional()?)
 }
 
-/// Up to `limit` events of a batch and its files after the id `after`, oldest first.
-pub fn of_batch(conn: &mut PgConnection, batch: Uuid, after: i64, limit: i64) -> Result<Vec<Listed>> {
-    Ok(audit_events::table
+/// Up to `limit` events of a batch and its files, oldest first; without `with_trash` only of files that are not in the
+/// trash.
+pub fn of_batch(conn: &mut PgConnection, batch: Uuid, with_trash: bool, limit: i64) -> Result<Vec<Listed>> {
+    let of_batch = audit_events::table
         .filter(audit_events::batch_id.eq(batch))
-        .filter(audit_events::id.gt(after))
         .order(audit_events::id.asc())
         .limit(limit)
-        .select((WholeEvent::as_select(), audit_events::seal_id))
-        .load(conn)?)
+        .select((WholeEvent::as_select(), audit_events::seal_id));
+    Ok(if with_trash { of_batch.load(conn)? } else { of_batch.filter(of_living()).load(conn)? })
 }
 
 /// Users who bear this name or user name, whatever the case.
@@ -212,11 +212,18 @@ pub struct FileOnRecord {
     pub uploaded_at: DateTime<Utc>,
 }
 
-/// Up to `limit` files that a batch ever had, oldest first.
-pub fn files_of_batch(conn: &mut PgConnection, batch: Uuid, limit: i64) -> Result<Vec<FileOnRecord>> {
+/// Up to `limit` files that a batch ever had, oldest first; without `with_trash` only those it has.
+pub fn files_of_batch(
+    conn: &mut PgConnection,
+    batch: Uuid,
+    with_trash: bool,
+    limit: i64,
+) -> Result<Vec<FileOnRecord>> {
+    let gone: &[&str] = if with_trash { &[] } else { &["trashed", "purged"] };
     Ok(attachments::table
         .inner_join(users::table.on(users::id.eq(attachments::uploaded_by)))
         .filter(attachments::batch_id.eq(batch))
+        .filter(attachments::state.ne_all(gone))
         .order((attachments::uploaded_at.asc(), attachments::id.asc()))
         .limit(limit)
         .select((

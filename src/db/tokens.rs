@@ -95,6 +95,22 @@ pub fn of_user(conn: &mut PgConnection, user_id: Uuid) -> Result<Vec<(TokenRow, 
         .load(conn)?)
 }
 
+/// A token that is neither revoked nor expired. With `held` it stays so until the transaction ends.
+pub fn find_living(
+    conn: &mut PgConnection,
+    id: Uuid,
+    now: DateTime<Utc>,
+    held: bool,
+) -> Result<Option<TokenRow>> {
+    let one = api_tokens::table
+        .filter(api_tokens::id.eq(id))
+        .filter(api_tokens::revoked_at.is_null())
+        .filter(api_tokens::expires_at.gt(now))
+        .select(TokenRow::as_select());
+    let found = if held { one.for_share().first(conn) } else { one.first(conn) };
+    Ok(found.optional()?)
+}
+
 /// The row, locked until the transaction ends.
 pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<TokenRow>> {
     Ok(api_tokens::table.find(id).select(TokenRow::as_select()).for_update().first(conn).optional()?)
@@ -111,6 +127,22 @@ pub fn revoke_of_user(conn: &mut PgConnection, user_id: Uuid, at: DateTime<Utc>)
         .filter(api_tokens::revoked_at.is_null())
         .set(api_tokens::revoked_at.eq(at))
         .execute(conn)?)
+}
+
+/// Revokes a user's tokens that are held to a site other than these, and returns their ids and names.
+pub fn revoke_outside(
+    conn: &mut PgConnection,
+    user_id: Uuid,
+    sites: &[Uuid],
+    at: DateTime<Utc>,
+) -> Result<Vec<(Uuid, String)>> {
+    Ok(diesel::update(api_tokens::table.filter(api_tokens::user_id.eq(user_id)))
+        .filter(api_tokens::revoked_at.is_null())
+        .filter(api_tokens::site_id.is_not_null())
+        .filter(api_tokens::site_id.ne_all(sites.iter().copied().map(Some).collect::<Vec<_>>()))
+        .set(api_tokens::revoked_at.eq(at))
+        .returning((api_tokens::id, api_tokens::name))
+        .get_results(conn)?)
 }
 
 /// Revokes every token there is.

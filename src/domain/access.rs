@@ -94,7 +94,18 @@ pub struct Ceiling {
     pub site: Option<Uuid>,
 }
 
-/// Who acts, as they are at this moment.
+/// What proved who the actor is. It can end while a request runs; [`super::recheck`] asks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// None: the console, the system, a visitor, or an account that stands for itself.
+    None,
+    /// The session of this id.
+    Session(Uuid),
+    /// The API token of this id.
+    Token(Uuid),
+}
+
+/// Who acts, as they were when they were looked up.
 #[derive(Clone, Debug)]
 pub struct Actor {
     /// `None` for the console and for the system itself.
@@ -108,13 +119,23 @@ pub struct Actor {
     is_held_to_a_site: bool,
     /// The name of the API token by which they act.
     token: Option<String>,
+    credential: Credential,
     pub address: Option<IpAddr>,
 }
 
 impl Actor {
     pub fn user(user_id: Uuid, name: String, role: Role, sites: Vec<Uuid>, address: Option<IpAddr>) -> Self {
         let sites = (role != Role::Admin).then_some(sites);
-        Self { user_id: Some(user_id), name, role, sites, is_held_to_a_site: false, token: None, address }
+        Self {
+            user_id: Some(user_id),
+            name,
+            role,
+            sites,
+            is_held_to_a_site: false,
+            token: None,
+            credential: Credential::None,
+            address,
+        }
     }
 
     /// The same person with no more rights than a token gives.
@@ -128,9 +149,19 @@ impl Actor {
         Self { role, sites, is_held_to_a_site: ceiling.site.is_some(), ..self }
     }
 
-    /// The same person through the API token of this name, as the trail has it.
-    pub fn through(self, token: String) -> Self {
-        Self { token: Some(token), ..self }
+    /// The same person through an API token; its name goes into the audit log.
+    pub fn through(self, token: Uuid, name: String) -> Self {
+        Self { token: Some(name), credential: Credential::Token(token), ..self }
+    }
+
+    /// The same person in the session of this id.
+    pub fn in_session(self, session: Uuid) -> Self {
+        Self { credential: Credential::Session(session), ..self }
+    }
+
+    /// What proved who they are.
+    pub fn credential(&self) -> Credential {
+        self.credential
     }
 
     /// Whoever has a shell on the server.
@@ -142,6 +173,7 @@ impl Actor {
             sites: None,
             is_held_to_a_site: false,
             token: None,
+            credential: Credential::None,
             address: None,
         }
     }
@@ -160,6 +192,7 @@ impl Actor {
             sites: Some(Vec::new()),
             is_held_to_a_site: false,
             token: None,
+            credential: Credential::None,
             address,
         }
     }
@@ -200,6 +233,8 @@ impl Actor {
 pub enum Action {
     /// See batches and files, download.
     See,
+    /// See what is in the trash, and what is known of it.
+    SeeTrash,
     /// Read a batch's history: who did what, and when.
     ReadHistory,
     /// Create and edit batches, close them, move them to the trash and back.
@@ -219,8 +254,9 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::See,
+        Self::SeeTrash,
         Self::ReadHistory,
         Self::ManageBatches,
         Self::Reopen,
@@ -235,7 +271,9 @@ impl Action {
     fn least_role(self) -> Role {
         match self {
             Self::See | Self::ReadHistory => Role::Viewer,
-            Self::ManageBatches | Self::ManageFiles | Self::HoldTokens | Self::Share => Role::Staff,
+            Self::SeeTrash | Self::ManageBatches | Self::ManageFiles | Self::HoldTokens | Self::Share => {
+                Role::Staff
+            }
             Self::Reopen | Self::Hold | Self::Administer => Role::Admin,
         }
     }
@@ -284,6 +322,7 @@ mod tests {
         let table = [
             // action,              own site: viewer staff admin, other site: viewer staff admin
             (Action::See, "ooo", "xxo"),
+            (Action::SeeTrash, "-oo", "xxo"),
             (Action::ReadHistory, "ooo", "xxo"),
             (Action::ManageBatches, "-oo", "xxo"),
             (Action::ManageFiles, "-oo", "xxo"),

@@ -4,7 +4,8 @@
 //! Everything that is said about the files is read before the first byte moves, in keyset pages, so that the archive
 //! is one moment's and its length is known; that costs some 300 bytes of memory for each file. A file that is known
 //! to be missing, damaged or locked away is left out and named in [`LEFT_OUT`]; one that turns out to be gone
-//! while the archive is sent breaks it off, so that nobody takes it for whole.
+//! while the archive is sent breaks it off, so that nobody takes it for whole. So does the loss of the right to it, which
+//! is asked for again with each file, and every few seconds within a large one.
 
 use std::{fmt::Write as _, fs::File, sync::Arc};
 
@@ -13,17 +14,19 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    access::{Action, Actor},
+    access::{Action, Actor, Resource},
     archive_names::Names,
     attachments,
     audit::{self, Subject},
     batches::{cut_to_page, not_in_trash, visible},
     csv::{cell, one_line},
     files,
-    slots::{Slot, Taker},
+    limits::{LimitKey, Permit},
+    recheck::{self, Watch},
 };
 use crate::{
     app::App,
+    characters::made_visible,
     db::{
         self,
         attachments::Found,
@@ -48,8 +51,10 @@ pub struct Archive {
     pub files: Vec<Entry>,
     /// Small files that are made here: their names and contents, after all others.
     pub texts: Vec<(&'static str, String)>,
+    /// Whether it may go on.
+    pub watch: Watch,
     /// The place it takes among those on their way; none where it is only looked at.
-    pub slot: Option<Slot>,
+    pub permit: Option<Permit>,
 }
 
 impl Archive {
@@ -64,6 +69,7 @@ pub struct Entry {
     pub id: Uuid,
     pub name: String,
     pub size: u64,
+    pub sha256: Vec<u8>,
     pub modified: DateTime<Utc>,
 }
 
@@ -100,25 +106,26 @@ pub async fn open(
             Ok((batch.number, batch.site_id))
         })
         .await?;
-    let takers: Vec<Taker> = actor.id().map(Taker::User).into_iter().collect();
-    let slot = (purpose == Purpose::Take).then(|| app.slots.archives.take(&takers)).transpose()?;
+    let keys = Vec::from_iter(LimitKey::of(actor));
+    let permit = (purpose == Purpose::Take).then(|| app.limits.archives.acquire(&keys)).transpose()?;
     let is_chosen = chosen.is_some();
     let contents = contents(app, batch, chosen, Reader::Colleague).await?;
     if is_chosen && contents.is_empty() {
         return Err(Error::NotFound);
     }
-    let (archive, parts) = contents.finish(&number, app.clock.now());
+    let watch = Watch::of(actor, Action::See, Resource::Site(site));
+    let (archive, parts) = contents.finish(&number, app.clock.now(), watch);
     if purpose == Purpose::Take {
         let details = json!({ "files": archive.files.len(), "bytes": archive.bytes(), "chosen": is_chosen });
-        let (actor, at) = (actor.clone(), archive.made_at);
-        app.db
-            .transaction(move |conn| {
-                ledger::record(conn, at, Op::Download, site, &parts)?;
-                audit::record(conn, at, &actor, "batch.archive", Subject::Batch(batch), details)
-            })
-            .await?;
+        let at = archive.made_at;
+        recheck::transaction(app, actor, move |conn, actor| {
+            visible(conn, &actor, Action::See, batch)?;
+            ledger::record(conn, at, Op::Download, site, &parts)?;
+            audit::record(conn, at, &actor, "batch.archive", Subject::Batch(batch), details)
+        })
+        .await?;
     }
-    Ok(Archive { slot, ..archive })
+    Ok(Archive { permit, ..archive })
 }
 
 /// Reads what is known of the files of a batch, or of the chosen ones. Whoever calls has decided that they may go out.
@@ -193,7 +200,7 @@ impl Contents {
         if row.state != "available" {
             if self.reader == Reader::Colleague {
                 // Writing to a String cannot fail.
-                let _ = write!(self.left_out, "{} ({})\r\n", one_line(&row.original_name), row.state);
+                let _ = write!(self.left_out, "{} ({})\r\n", made_visible(&row.original_name), row.state);
             }
             return;
         }
@@ -208,11 +215,17 @@ impl Contents {
             hex::encode(&row.sha256),
             row.uploaded_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         );
-        self.files.push(Entry { id: row.id, name, size: row.size_bytes as u64, modified: row.uploaded_at });
+        self.files.push(Entry {
+            id: row.id,
+            name,
+            size: row.size_bytes as u64,
+            sha256: row.sha256,
+            modified: row.uploaded_at,
+        });
     }
 
     /// The archive, and its files for the ledger.
-    pub(super) fn finish(self, number: &str, made_at: DateTime<Utc>) -> (Archive, Vec<Part>) {
+    pub(super) fn finish(self, number: &str, made_at: DateTime<Utc>, watch: Watch) -> (Archive, Vec<Part>) {
         let mut texts = Vec::new();
         if !self.left_out.is_empty() {
             let heading = "These files of the batch cannot be handed out now. Tell an admin.\r\n\r\n";
@@ -220,16 +233,17 @@ impl Contents {
         }
         texts.push((MANIFEST, self.manifest));
         let filename = Names::default().give(&format!("{number}.zip"));
-        (Archive { filename, made_at, files: self.files, texts, slot: None }, self.parts)
+        (Archive { filename, made_at, files: self.files, texts, watch, permit: None }, self.parts)
     }
 }
 
-/// Opens the bytes of a file in an archive. Blocks.
+/// Opens the bytes of a file in an archive, if that may go on.
 ///
 /// # Errors
-/// The file is gone, has another size, or the store does not answer: the archive must break off.
-pub async fn open_entry(app: &Arc<App>, entry: &Entry) -> Result<File> {
-    let opened = attachments::open_listed(app, entry.id).await;
+/// The right to the archive is gone; the file is gone, has another size, is small and damaged, or the store does not
+/// answer: the archive must break off.
+pub async fn open_entry(app: &Arc<App>, entry: &Entry, watch: &Watch) -> Result<File> {
+    let opened = attachments::open_listed(app, entry.id, watch).await;
     opened.map(|opened| opened.file).inspect_err(|error| {
         tracing::error!(attachment = %entry.id, ?error, "an archive breaks off");
     })

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use hmac::Mac;
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -55,8 +56,7 @@ pub async fn sign_in(app: &App, username: &str, password: SecretString, visitor:
         (None, None) => None,
     };
     if is_no_name || !passwords::is_hashable(&password) {
-        let shown = if is_no_name { "a name that nobody has".to_owned() } else { username };
-        failed(app, Subject::System, shown, address).await?;
+        failed(app, user.as_ref(), &username, address).await?;
         return Err(Error::Unauthenticated);
     }
     let right = app.passwords.verify(password, user.as_ref().map(|user| user.password_hash.clone())).await;
@@ -80,20 +80,27 @@ pub async fn sign_in(app: &App, username: &str, password: SecretString, visitor:
             Ok(if needs_code { SignIn::HalfWay(Box::new(user)) } else { SignIn::In(Box::new(user)) })
         }
         known => {
-            let subject = known.map_or(Subject::System, |user| Subject::User(user.id));
-            failed(app, subject, username, address).await?;
+            failed(app, known.as_ref(), &username, address).await?;
             Err(Error::Unauthenticated)
         }
     }
 }
 
-/// Puts a failed attempt on record.
-async fn failed(app: &App, subject: Subject, username: String, address: Option<IpAddr>) -> Result<()> {
+/// Puts a failed attempt on record. A name that is no account's is not kept as typed, for people type passwords there:
+/// of a keyed hash of it 16 bits are kept, enough to recognise one that comes again, too few to guess it from.
+async fn failed(app: &App, user: Option<&UserRow>, typed: &str, address: Option<IpAddr>) -> Result<()> {
+    let (subject, details) = match user {
+        Some(user) => (Subject::User(user.id), json!({ "username": user.username })),
+        None => {
+            let mac = app.mac("unknown user name", typed)?.finalize().into_bytes();
+            let shown = format!("an unknown name (#{})", hex::encode(&mac[..2]));
+            (Subject::System, json!({ "username": shown, "is_unknown": true }))
+        }
+    };
     let now = app.clock.now();
     let mut stranger = Actor::system();
     stranger.name = "anonymous".to_owned();
     stranger.address = address;
-    let details = json!({ "username": username });
     app.db.run(move |conn| audit::record(conn, now, &stranger, "login.failure", subject, details)).await
 }
 
@@ -185,7 +192,7 @@ pub async fn check_setup_token(app: &App, token: &str) -> Result<()> {
 pub async fn set_up(app: &App, token: &str, username: &str, password: SecretString) -> Result<UserRow> {
     check_setup_token(app, token).await?;
     let given = hash_token(token);
-    let new = users::NewUser::checked(username, Role::Admin, &password)?;
+    let new = users::NewUser::checked(app, username, Role::Admin, &password).await?;
     let hash = app.passwords.hash(password).await?;
     let now = app.clock.now();
     app.db
@@ -206,7 +213,7 @@ pub async fn make_first_admin(app: &App) -> Result<bool> {
     if app.db.run(db::users::any_admin).await? {
         return Ok(false);
     }
-    let new = users::NewUser::checked(&first.username, Role::Admin, &first.password)?;
+    let new = users::NewUser::checked(app, &first.username, Role::Admin, &first.password).await?;
     let hash = app.passwords.hash(first.password).await?;
     let now = app.clock.now();
     app.db

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, EventRow, Subject},
-    files, hold, new_batch, retention, sites,
+    files, hold, new_batch, recheck, retention, sites,
 };
 use crate::{
     app::App,
@@ -177,7 +177,8 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> 
             let ids: Vec<Uuid> = files.iter().map(|file| file.row.id).collect();
             let previews = db::previews::of(conn, &ids)?;
             let previews = previews.into_iter().map(|preview| (preview.attachment_id, preview)).collect();
-            let activity = db::audit::of_batch(conn, id, ACTIVITY)?;
+            let with_trash = actor.may(Action::SeeTrash, Resource::Site(batch.site_id));
+            let activity = db::audit::of_batch(conn, id, with_trash, ACTIVITY)?;
             Ok(Whole { batch, site, created_by, held_by, files, next_files, previews, activity, many_sites })
         })
         .await
@@ -201,26 +202,23 @@ pub fn check_may_create(actor: &Actor) -> Result<()> {
 /// # Errors
 /// [`Error::Invalid`] for input that will not do, [`Error::Conflict`] for a number that the site has already.
 pub async fn create(app: &App, actor: &Actor, site_id: Option<Uuid>, details: Details) -> Result<BatchRow> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let site_id = match site_id {
-                Some(id) => id,
-                None => the_only_site(conn, &actor)?,
-            };
-            authorize(&actor, Action::ManageBatches, Resource::Site(site_id)).map_err(
-                |error| match error {
-                    Error::NotFound => Error::invalid("site_id", "Choose one of your sites."),
-                    other => other,
-                },
-            )?;
-            if !db::sites::all(conn)?.iter().any(|site| site.id == site_id) {
-                return Err(Error::invalid("site_id", "Choose one of your sites."));
-            }
-            let account = actor.account()?;
-            new_batch::insert(conn, &actor, account, site_id, details, now)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
+        let site_id = match site_id {
+            Some(id) => id,
+            None => the_only_site(conn, &actor)?,
+        };
+        authorize(&actor, Action::ManageBatches, Resource::Site(site_id)).map_err(|error| match error {
+            Error::NotFound => Error::invalid("site_id", "Choose one of your sites."),
+            other => other,
+        })?;
+        if !db::sites::all(conn)?.iter().any(|site| site.id == site_id) {
+            return Err(Error::invalid("site_id", "Choose one of your sites."));
+        }
+        let account = actor.account()?;
+        new_batch::insert(conn, &actor, account, site_id, details, now)
+    })
+    .await
 }
 
 /// A batch for whoever may change it.
@@ -240,22 +238,21 @@ pub async fn for_edit(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
 /// # Errors
 /// As [`create`]; [`Error::Conflict`] for a batch in the trash.
 pub async fn edit(app: &App, actor: &Actor, id: Uuid, details: Details) -> Result<BatchRow> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let before = locked(conn, &actor, Action::ManageBatches, id)?;
-            not_in_trash(&before)?;
-            let details = details.checked()?;
-            let changes = changes(&before, &details);
-            if changes.is_empty() {
-                return Ok(before);
-            }
-            db::batches::set_details(conn, id, &details.number, &details.product, &details.notes, now)
-                .map_err(|error| number_taken(error, &details.number))?;
-            audit::record(conn, now, &actor, "batch.edit", Subject::Batch(id), changes.into())?;
-            db::batches::find(conn, id)?.ok_or(Error::NotFound)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
+        let before = locked(conn, &actor, Action::ManageBatches, id)?;
+        not_in_trash(&before)?;
+        let details = details.checked()?;
+        let changes = changes(&before, &details);
+        if changes.is_empty() {
+            return Ok(before);
+        }
+        db::batches::set_details(conn, id, &details.number, &details.product, &details.notes, now)
+            .map_err(|error| number_taken(error, &details.number))?;
+        audit::record(conn, now, &actor, "batch.edit", Subject::Batch(id), changes.into())?;
+        db::batches::find(conn, id)?.ok_or(Error::NotFound)
+    })
+    .await
 }
 
 /// What an edit changes, as `field: [before, after]`.
@@ -289,18 +286,17 @@ async fn set_status(
     status: &'static str,
     event: &'static str,
 ) -> Result<BatchRow> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let batch = locked(conn, &actor, action, id)?;
-            not_in_trash(&batch)?;
-            if batch.status != status {
-                db::batches::set_status(conn, id, status, now)?;
-                audit::record(conn, now, &actor, event, Subject::Batch(id), json!({}))?;
-            }
-            Ok(batch)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
+        let batch = locked(conn, &actor, action, id)?;
+        not_in_trash(&batch)?;
+        if batch.status != status {
+            db::batches::set_status(conn, id, status, now)?;
+            audit::record(conn, now, &actor, event, Subject::Batch(id), json!({}))?;
+        }
+        Ok(batch)
+    })
+    .await
 }
 
 /// Moves a batch with its files to the trash. Doing it twice changes nothing.
@@ -317,41 +313,42 @@ pub async fn restore(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
 }
 
 async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Result<BatchRow> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let batch = locked(conn, &actor, Action::ManageBatches, id)?;
-            if trashed {
-                retention::not_held(&batch)?;
-            }
-            if batch.trashed_at.is_some() != trashed {
-                let by = if trashed { Some((now, actor.account()?)) } else { None };
-                db::batches::set_trashed(conn, id, by, now)?;
-                let event = if trashed { "batch.trash" } else { "batch.restore" };
-                audit::record(
-                    conn,
-                    now,
-                    &actor,
-                    event,
-                    Subject::Batch(id),
-                    json!({ "number": batch.number }),
-                )?;
-            }
-            Ok(batch)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
+        let batch = locked(conn, &actor, Action::ManageBatches, id)?;
+        if trashed {
+            retention::not_held(&batch)?;
+        }
+        if batch.trashed_at.is_some() != trashed {
+            let by = if trashed { Some((now, actor.account()?)) } else { None };
+            db::batches::set_trashed(conn, id, by, now)?;
+            let event = if trashed { "batch.trash" } else { "batch.restore" };
+            audit::record(conn, now, &actor, event, Subject::Batch(id), json!({ "number": batch.number }))?;
+        }
+        Ok(batch)
+    })
+    .await
 }
 
 /// The batch, if the actor may do this with it.
 pub(super) fn visible(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
     let batch = db::batches::find(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
-    authorize(actor, action, Resource::Site(batch.site_id))?;
-    Ok(batch)
+    permitted(actor, action, batch)
 }
 
-fn locked(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
+/// The same, with the batch locked until the transaction ends.
+pub(super) fn locked(conn: &mut PgConnection, actor: &Actor, action: Action, id: Uuid) -> Result<BatchRow> {
     let batch = db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
-    authorize(actor, action, Resource::Site(batch.site_id))?;
+    permitted(actor, action, batch)
+}
+
+/// What is in the trash is not there for who may not see it.
+fn permitted(actor: &Actor, action: Action, batch: BatchRow) -> Result<BatchRow> {
+    let site = Resource::Site(batch.site_id);
+    if batch.trashed_at.is_some() && !actor.may(Action::SeeTrash, site) {
+        return Err(Error::NotFound);
+    }
+    authorize(actor, action, site)?;
     Ok(batch)
 }
 

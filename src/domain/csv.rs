@@ -1,25 +1,28 @@
-//! Cells of CSV files (RFC 4180) that are nothing but text to a spreadsheet.
+//! Cells of CSV files (RFC 4180) that are nothing but text to a spreadsheet, and hide nothing from who reads them:
+//! characters that break lines, turn the reading direction or show nothing are named in brackets.
+
+use crate::characters;
 
 /// What a formula begins with, in the width of Chinese and Japanese keyboards, too.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}'];
 
 /// Where some spreadsheets begin another cell within what is one cell here: with European settings they split lines at
 /// semicolons, quoted or not.
-const SPLITS: [char; 2] = [';', '\t'];
+const SPLIT: char = ';';
 
 /// A cell. A spreadsheet takes one that begins like a formula for one: it gets an apostrophe in front (OWASP, CSV
 /// injection).
 pub fn cell(text: &str) -> String {
-    let text = defused(&one_line(text));
-    if text.contains(['"', ',', ';', '\t']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = defused(&characters::made_visible(text));
+    if text.contains(['"', ',', SPLIT]) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 fn defused(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 1);
     let mut before = None;
     for c in text.chars() {
-        let begins_like_one = FORMULA.contains(&c) && before.is_none_or(|before| SPLITS.contains(&before));
-        if begins_like_one || (c == '\t' && before.is_none()) {
+        let begins_like_one = FORMULA.contains(&c) && before.is_none_or(|before| before == SPLIT);
+        if begins_like_one {
             safe.push('\'');
         }
         safe.push(c);
@@ -32,10 +35,6 @@ fn defused(text: &str) -> String {
 pub fn line(cells: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let cells: Vec<String> = cells.into_iter().map(|text| cell(text.as_ref())).collect();
     cells.join(",") + "\r\n"
-}
-
-pub fn one_line(text: &str) -> String {
-    text.chars().filter(|&c| c == '\t' || !c.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -52,18 +51,20 @@ mod tests {
             ("+1.pdf", "'+1.pdf"),
             ("-1.pdf", "'-1.pdf"),
             ("@SUM.pdf", "'@SUM.pdf"),
-            ("\tx.pdf", "\"'\tx.pdf\""),
+            ("\tx.pdf", "[U+0009]x.pdf"),
             ("a;b.pdf", "\"a;b.pdf\""),
             ("x;=1+1", "\"x;'=1+1\""),
-            ("x;\t@SUM(1)", "\"x;\t'@SUM(1)\""),
+            ("x;\t@SUM(1)", "\"x;[U+0009]@SUM(1)\""),
             (";-1", "\";'-1\""),
             ("\u{FF1D}1+1", "'\u{FF1D}1+1"),
             ("\u{FF0B}1", "'\u{FF0B}1"),
             ("\u{FF0D}1", "'\u{FF0D}1"),
             ("\u{FF20}SUM", "'\u{FF20}SUM"),
             ("x;\u{FF1D}1", "\"x;'\u{FF1D}1\""),
-            ("\r=x.pdf", "'=x.pdf"),
-            ("a\r\nb.pdf", "ab.pdf"),
+            ("\r=x.pdf", "[U+000D]=x.pdf"),
+            ("a\r\nb.pdf", "a[U+000D][U+000A]b.pdf"),
+            ("photo_\u{202E}gpj.exe", "photo_[U+202E]gpj.exe"),
+            ("a\u{200B}b", "a[U+200B]b"),
             ("2=3.pdf", "2=3.pdf"),
             ("", ""),
         ];

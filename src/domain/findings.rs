@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
+    recheck,
 };
 use crate::{
     app::App,
@@ -31,21 +32,19 @@ pub async fn count(app: &App, actor: &Actor) -> Result<Findings> {
 
 /// Takes refused uploads up to that event for seen, by all admins; later ones are told of again.
 pub async fn see(app: &App, actor: &Actor, up_to: i64) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, clock, now) = (actor.clone(), app.clock.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            settings::lock(conn, SEEN)?;
-            let before: Option<i64> = settings::get(conn, SEEN)?;
-            // Not one that is still to come.
-            let last = db::findings::last_refused(conn, up_to)?;
-            match last {
-                Some(last) if before.is_none_or(|before| before < last) => {
-                    settings::put(conn, &clock, SEEN, &last)?;
-                    audit::record(conn, now, &actor, "quarantine.seen", Subject::System, json!({}))
-                }
-                _ => Ok(()),
+    let (clock, now) = (app.clock.clone(), app.clock.now());
+    recheck::admin(app, actor, move |conn, actor| {
+        settings::lock(conn, SEEN)?;
+        let before: Option<i64> = settings::get(conn, SEEN)?;
+        // Not one that is still to come.
+        let last = db::findings::last_refused(conn, up_to)?;
+        match last {
+            Some(last) if before.is_none_or(|before| before < last) => {
+                settings::put(conn, &clock, SEEN, &last)?;
+                audit::record(conn, now, &actor, "quarantine.seen", Subject::System, json!({}))
             }
-        })
-        .await
+            _ => Ok(()),
+        }
+    })
+    .await
 }

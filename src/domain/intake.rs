@@ -11,17 +11,18 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    access::{Action, Actor},
+    access::{Action, Actor, Resource},
     audit::{self, Subject},
     batches,
     content::{self, Type},
     copies,
     inflow::Inflow,
     kind::Kind,
+    limits::{LimitKey, Permit},
     placed::Placed,
     previews,
+    recheck::{self, Watch},
     scan::{self, Origin},
-    slots::{Slot, Taker},
 };
 use crate::{
     app::App,
@@ -46,7 +47,8 @@ pub struct Intake {
     app: Arc<App>,
     actor: Actor,
     batch_id: Uuid,
-    _slot: Slot,
+    watch: Watch,
+    _permit: Permit,
 }
 
 impl Intake {
@@ -57,14 +59,16 @@ impl Intake {
     /// [`Error::Conflict`] for a batch in the trash, [`Error::Unavailable`] when too many uploads are under way.
     pub async fn open(app: &Arc<App>, actor: &Actor, batch_id: Uuid) -> Result<Self> {
         let asked = actor.clone();
-        app.db
+        let site = app
+            .db
             .run(move |conn| {
                 let batch = batches::visible(conn, &asked, Action::ManageFiles, batch_id)?;
-                takes_files(&batch)
+                takes_files(&batch).map(|()| batch.site_id)
             })
             .await?;
-        let slot = app.slots.uploads.take(&[Taker::User(actor.account()?)])?;
-        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, _slot: slot })
+        let watch = Watch::of(actor, Action::ManageFiles, Resource::Site(site));
+        let permit = app.limits.uploads.acquire(&[LimitKey::of(actor).ok_or(Error::Forbidden)?])?;
+        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, watch, _permit: permit })
     }
 
     /// Begins one file.
@@ -74,7 +78,7 @@ impl Intake {
     pub fn file(&self, filename: &str) -> Result<Incoming<'_>> {
         let kind = kind_of(&self.app, filename)?;
         let inflow = Inflow::new(&self.app, kind);
-        Ok(Incoming { intake: self, filename: filename.to_owned(), inflow })
+        Ok(Incoming { intake: self, filename: filename.to_owned(), inflow, watch: self.watch.clone() })
     }
 }
 
@@ -109,6 +113,7 @@ pub struct Incoming<'a> {
     intake: &'a Intake,
     filename: String,
     inflow: Inflow,
+    watch: Watch,
 }
 
 impl Incoming<'_> {
@@ -118,6 +123,7 @@ impl Incoming<'_> {
     /// The reason why this file will not be stored; the caller drops it then.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         check_size(&self.intake.app, self.inflow.size() + bytes.len() as u64)?;
+        self.watch.ask(&self.intake.app).await?;
         self.inflow.write(bytes).await
     }
 
@@ -130,7 +136,7 @@ impl Incoming<'_> {
             return Err(Refusal::EmptyFile.into());
         }
         self.inflow.check_all()?;
-        let Self { intake, filename, inflow } = self;
+        let Self { intake, filename, inflow, .. } = self;
         let arrival = Arrival {
             batch_id: intake.batch_id,
             stored_name: key::stored_name(Uuid::new_v4(), &filename),
@@ -266,12 +272,13 @@ async fn record(
         }
         Ok(Outcome::RolledBack(error)) | Err(error) => {
             placed.take_back(app).await?;
-            Err(error)
+            Err(db::trouble::explained(error))
         }
         Ok(Outcome::Unknown(error)) => {
             // In doubt the file stays: if no row names it, the reconciler moves it aside later.
             placed.confirm(app).await;
-            settle(app, id).await.ok_or(error)
+            tracing::error!(%id, ?error, "the commit of an upload was not answered");
+            settle(app, id).await.ok_or_else(Error::database_busy)
         }
     }
 }
@@ -287,6 +294,9 @@ fn commit(
 ) -> Outcome {
     let (mut ready, now) = (false, clock.now());
     let result = conn.transaction(|conn| {
+        // The rights count now, not when the first byte came: see `recheck`.
+        let actor = &recheck::current(conn, now, actor)?;
+        batches::visible(conn, actor, Action::ManageFiles, row.batch_id)?;
         db::attachments::insert(conn, row)?;
         copies::record_new(conn, clock, mode, row.id, now)?;
         let subject = Subject::Attachment { id: row.id, batch: row.batch_id };
@@ -331,13 +341,16 @@ fn commit(
     }
 }
 
-/// Reads a row back whose commit was not answered; the database may need a moment to come back.
+/// Reads a row back whose commit was not answered. A database that answers has done it within seconds or never will;
+/// one that comes back after a crash may need longer until it answers.
 async fn settle(app: &App, id: Uuid) -> Option<Found> {
-    for pause_ms in [0, 100, 300, 900, 2700] {
+    let mut absent = 0;
+    for pause_ms in [0, 100, 300, 900, 2700, 5000, 10_000] {
         tokio::time::sleep(Duration::from_millis(pause_ms)).await;
         match app.db.run(move |conn| db::attachments::find(conn, id)).await {
             Ok(Some(found)) => return Some(found),
-            Ok(None) => {}
+            Ok(None) if absent == 3 => break,
+            Ok(None) => absent += 1,
             Err(error) => tracing::warn!(%error, %id, "an unanswered commit is not settled yet"),
         }
     }

@@ -4,6 +4,8 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_security::skeleton;
 
+use crate::characters::is_hidden;
+
 /// Names of actors that are no people, and what pages call those whose name they do not know.
 const RESERVED: [&str; 10] = [
     "anonymous",
@@ -47,15 +49,6 @@ fn plain(text: &str) -> String {
     let small = skeleton(&bare).collect::<String>().to_lowercase();
     // A capital I is a small L in many fonts.
     skeleton(&small).map(|c| if matches!(c, 'i' | '1') { 'l' } else { c }).collect()
-}
-
-/// Whether a character shows nothing at all, so that two names could differ and look the same. The joiners are not
-/// among them: some scripts need them to be spelt right.
-pub fn is_hidden(c: char) -> bool {
-    matches!(c,
-        '\u{AD}' | '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
-        | '\u{200B}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
-        | '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// Whether a name has anything that can be seen.

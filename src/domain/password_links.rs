@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    access::{Action, Actor, Resource, authorize},
+    access::Actor,
     audit::{self, Subject},
-    passwords, users,
+    password_rules, passwords, recheck, users,
 };
 use crate::{
     app::App,
@@ -38,28 +38,26 @@ pub struct Link {
 /// [`Error::Conflict`] for one's own account (which has a page for that), for a disabled one, and for the last
 /// admin who can sign in.
 pub async fn reset(app: &App, actor: &Actor, id: Uuid) -> Result<(UserRow, Link)> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let (user, admins) = users::locked(conn, id)?;
-            if actor.id() == Some(id) {
-                return Err(Error::conflict(
-                    "own_password",
-                    "Change your own password on your account page; a link is for others.",
-                ));
-            }
-            if user.disabled_at.is_some() {
-                let message = format!("{} is disabled. Enable the account first.", user.display_name);
-                return Err(Error::conflict("user_disabled", message));
-            }
-            users::keep_an_admin(&admins, id)?;
-            db::users::set_password_hash(conn, id, passwords::NOBODYS_HASH, None, now)?;
-            users::end_access(conn, id, now)?;
-            let link = issue(conn, &actor, &user, now)?;
-            Ok((user, link))
-        })
-        .await
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
+        let (user, admins) = users::locked(conn, id)?;
+        if actor.id() == Some(id) {
+            return Err(Error::conflict(
+                "own_password",
+                "Change your own password on your account page; a link is for others.",
+            ));
+        }
+        if user.disabled_at.is_some() {
+            let message = format!("{} is disabled. Enable the account first.", user.display_name);
+            return Err(Error::conflict("user_disabled", message));
+        }
+        users::keep_an_admin(&admins, id)?;
+        db::users::set_password_hash(conn, id, passwords::NOBODYS_HASH, None, now)?;
+        users::end_access(conn, id, now)?;
+        let link = issue(conn, &actor, &user, now)?;
+        Ok((user, link))
+    })
+    .await
 }
 
 /// Makes a link in the place of an older one.
@@ -102,8 +100,7 @@ pub async fn redeem(
     address: Option<IpAddr>,
 ) -> Result<UserRow> {
     let user = look(app, token).await?;
-    passwords::check_new_password_of(&user.username, &password)
-        .map_err(|problem| Error::Invalid(vec![problem]))?;
+    password_rules::check(app, &[&user.username, &user.display_name], &password).await?;
     let password_hash = app.passwords.hash(password).await?;
     let (token_hash, now) = (hash(token), app.clock.now());
     app.db

@@ -9,6 +9,7 @@ use super::{
     advice::Circumstances,
     audit::{self, Subject},
     costs::{Micros, Tariff},
+    recheck,
 };
 use crate::{
     app::App,
@@ -170,18 +171,17 @@ pub async fn save(
     if !problems.is_empty() {
         return Err(Error::Invalid(problems));
     }
-    let (actor, clock) = (actor.clone(), app.clock.clone());
-    app.db
-        .transaction(move |conn| {
-            let before = current(conn)?;
-            if before == prices {
-                return Ok(());
-            }
-            settings::put(conn, &clock, KEY, &prices)?;
-            let details = json!({ "prices": [before, prices] });
-            audit::record(conn, clock.now(), &actor, "settings.prices", Subject::System, details)
-        })
-        .await
+    let clock = app.clock.clone();
+    recheck::admin(app, actor, move |conn, actor| {
+        let before = current(conn)?;
+        if before == prices {
+            return Ok(());
+        }
+        settings::put(conn, &clock, KEY, &prices)?;
+        let details = json!({ "prices": [before, prices] });
+        audit::record(conn, clock.now(), &actor, "settings.prices", Subject::System, details)
+    })
+    .await
 }
 
 #[cfg(test)]

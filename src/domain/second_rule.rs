@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
+    recheck,
 };
 use crate::{
     app::App,
@@ -71,19 +72,18 @@ pub async fn show(app: &App, actor: &Actor) -> Result<Rule> {
 pub async fn require(app: &App, actor: &Actor, wanted: &str) -> Result<Rule> {
     authorize(actor, Action::Administer, Resource::System)?;
     let rule = Rule::parse(wanted).ok_or_else(|| Error::invalid("required", "Choose who needs it."))?;
-    let (actor, clock, now) = (actor.clone(), app.clock.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            settings::lock(conn, KEY)?;
-            let before = current(conn)?;
-            if before != rule {
-                settings::put(conn, &clock, KEY, &rule)?;
-                let details = json!({ "two_factor_required": [before, rule] });
-                audit::record(conn, now, &actor, "settings.two_factor", Subject::System, details)?;
-            }
-            Ok(rule)
-        })
-        .await
+    let (clock, now) = (app.clock.clone(), app.clock.now());
+    recheck::admin(app, actor, move |conn, actor| {
+        settings::lock(conn, KEY)?;
+        let before = current(conn)?;
+        if before != rule {
+            settings::put(conn, &clock, KEY, &rule)?;
+            let details = json!({ "two_factor_required": [before, rule] });
+            audit::record(conn, now, &actor, "settings.two_factor", Subject::System, details)?;
+        }
+        Ok(rule)
+    })
+    .await
 }
 
 /// Whether a session's user needs a second factor and has none.

@@ -7,13 +7,14 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
+    recheck,
 };
 use crate::{
     app::App,
+    characters,
     clock::Clock,
     db,
     error::{Error, Result},
-    storage::key,
 };
 
 pub use crate::db::sites::Site;
@@ -112,22 +113,14 @@ fn facts(conn: &mut PgConnection) -> Result<Vec<Facts>> {
 /// [`Error::Invalid`] for a name that will not do, [`Error::Conflict`] for a taken one.
 pub async fn add(app: &App, actor: &Actor, name: &str) -> Result<Site> {
     authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
+    let now = app.clock.now();
     let site = Site { id: Uuid::now_v7(), name: checked_name(name)?, is_default: false, created_at: now };
-    app.db
-        .transaction(move |conn| {
-            db::sites::insert(conn, &site).map_err(|error| name_taken(error, &site.name))?;
-            audit::record(
-                conn,
-                now,
-                &actor,
-                "site.add",
-                Subject::Site(site.id),
-                json!({ "name": site.name }),
-            )?;
-            Ok(site)
-        })
-        .await
+    recheck::admin(app, actor, move |conn, actor| {
+        db::sites::insert(conn, &site).map_err(|error| name_taken(error, &site.name))?;
+        audit::record(conn, now, &actor, "site.add", Subject::Site(site.id), json!({ "name": site.name }))?;
+        Ok(site)
+    })
+    .await
 }
 
 /// What can be said about a site.
@@ -145,30 +138,28 @@ pub const KEEP_YEARS_MAX: i32 = 100;
 /// # Errors
 /// As [`add`]; [`Error::NotFound`] for none.
 pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let before = db::sites::find_for_update(conn, id)?.ok_or(Error::NotFound)?.name;
-            let name = checked_name(&change.name)?;
-            let years_before = db::retention::keep_years(conn)?.get(&id).copied().unwrap_or(0);
-            let years = change.keep_years.unwrap_or(years_before);
-            if !(0..=KEEP_YEARS_MAX).contains(&years) {
-                return Err(Error::invalid("keep_years", "A whole number of years from 0 to 100."));
-            }
-            if name != before {
-                db::sites::rename(conn, id, &name).map_err(|error| name_taken(error, &name))?;
-                let details = json!({ "name": [before, name] });
-                audit::record(conn, now, &actor, "site.rename", Subject::Site(id), details)?;
-            }
-            if years != years_before {
-                db::retention::set_keep_years(conn, id, years)?;
-                let details = json!({ "name": name, "keep_years": [years_before, years] });
-                audit::record(conn, now, &actor, "site.retention", Subject::Site(id), details)?;
-            }
-            Ok(name)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::admin(app, actor, move |conn, actor| {
+        let before = db::sites::find_for_update(conn, id)?.ok_or(Error::NotFound)?.name;
+        let name = checked_name(&change.name)?;
+        let years_before = db::retention::keep_years(conn)?.get(&id).copied().unwrap_or(0);
+        let years = change.keep_years.unwrap_or(years_before);
+        if !(0..=KEEP_YEARS_MAX).contains(&years) {
+            return Err(Error::invalid("keep_years", "A whole number of years from 0 to 100."));
+        }
+        if name != before {
+            db::sites::rename(conn, id, &name).map_err(|error| name_taken(error, &name))?;
+            let details = json!({ "name": [before, name] });
+            audit::record(conn, now, &actor, "site.rename", Subject::Site(id), details)?;
+        }
+        if years != years_before {
+            db::retention::set_keep_years(conn, id, years)?;
+            let details = json!({ "name": name, "keep_years": [years_before, years] });
+            audit::record(conn, now, &actor, "site.retention", Subject::Site(id), details)?;
+        }
+        Ok(name)
+    })
+    .await
 }
 
 /// Removes a site that nothing belongs to and returns its name.
@@ -176,25 +167,23 @@ pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Resul
 /// # Errors
 /// [`Error::NotFound`] for none; [`Error::Conflict`] for the default one and for one with batches or people.
 pub async fn remove(app: &App, actor: &Actor, id: Uuid) -> Result<String> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            // Nobody is put into it meanwhile.
-            db::users::lock_able_admins(conn)?;
-            let facts = facts(conn)?.into_iter().find(|facts| facts.site.id == id).ok_or(Error::NotFound)?;
-            if !facts.can_go {
-                return Err(in_use());
-            }
-            db::sites::delete(conn, id).map_err(|error| {
-                // A batch came in at this moment.
-                if db::is_in_use(&error) { in_use() } else { error }
-            })?;
-            let details = json!({ "name": facts.site.name });
-            audit::record(conn, now, &actor, "site.remove", Subject::Site(id), details)?;
-            Ok(facts.site.name)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
+        // Nobody is put into it meanwhile.
+        db::users::lock_able_admins(conn)?;
+        let facts = facts(conn)?.into_iter().find(|facts| facts.site.id == id).ok_or(Error::NotFound)?;
+        if !facts.can_go {
+            return Err(in_use());
+        }
+        db::sites::delete(conn, id).map_err(|error| {
+            // A batch came in at this moment.
+            if db::is_in_use(&error) { in_use() } else { error }
+        })?;
+        let details = json!({ "name": facts.site.name });
+        audit::record(conn, now, &actor, "site.remove", Subject::Site(id), details)?;
+        Ok(facts.site.name)
+    })
+    .await
 }
 
 fn in_use() -> Error {
@@ -207,7 +196,7 @@ fn in_use() -> Error {
 fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
     let length = name.chars().count();
-    if (1..=NAME_MAX_CHARS).contains(&length) && !name.chars().any(key::leads_astray) {
+    if (1..=NAME_MAX_CHARS).contains(&length) && !name.chars().any(characters::is_unsafe) {
         Ok(name.to_owned())
     } else {
         Err(Error::invalid(

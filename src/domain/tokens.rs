@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Ceiling, Resource, Role, Scope, authorize},
     audit::{self, Subject},
-    sites,
+    recheck, sites,
 };
 use crate::{
     app::App,
@@ -46,6 +46,7 @@ pub struct Holder {
     pub display_name: String,
     pub role: Role,
     pub sites: Vec<Uuid>,
+    pub token_id: Uuid,
     /// The token's own name.
     pub token: String,
     pub ceiling: Ceiling,
@@ -78,48 +79,40 @@ pub async fn own(app: &App, actor: &Actor) -> Result<Own> {
 pub async fn create(app: &App, actor: &Actor, wanted: Wanted) -> Result<String> {
     authorize(actor, Action::HoldTokens, Resource::System)?;
     let checked = Checked::of(actor, &wanted)?;
-    let (actor, account, now) = (actor.clone(), actor.account()?, app.clock.now());
+    let (account, now) = (actor.account()?, app.clock.now());
     let token = format!("{PREFIX}{}", hex::encode(rand::random::<[u8; 32]>()));
     let hash = hash(&token);
-    app.db
-        .transaction(move |conn| {
-            if let Some(site) = checked.site
-                && !sites::visible_in(conn, &actor)?.iter().any(|seen| seen.id == site)
-            {
-                return Err(Error::invalid("site", "Choose one of your sites."));
-            }
-            // Kept as it is meanwhile: who is disabled at this moment gets no token that works when they come back.
-            let user = db::users::find_for_share(conn, account)?.ok_or(Error::Unauthenticated)?;
-            if user.disabled_at.is_some() {
-                return Err(Error::Unauthenticated);
-            }
-            if db::tokens::of_user(conn, account)?.len() >= PER_USER {
-                return Err(Error::conflict(
-                    "too_many_tokens",
-                    "You have too many tokens. Revoke some first.",
-                ));
-            }
-            let id = Uuid::now_v7();
-            db::tokens::insert(
-                conn,
-                &NewToken {
-                    id,
-                    user_id: account,
-                    name: &checked.name,
-                    token_hash: &hash,
-                    scope: checked.scope.as_str(),
-                    site_id: checked.site,
-                    created_at: now,
-                    expires_at: now + TimeDelta::days(checked.days),
-                },
-            )?;
-            let details = json!({
-                "token": id, "name": checked.name, "scope": checked.scope.as_str(), "site": checked.site,
-                "days": checked.days,
-            });
-            audit::record(conn, now, &actor, "token.create", Subject::User(account), details)
-        })
-        .await?;
+    recheck::transaction(app, actor, move |conn, actor| {
+        authorize(&actor, Action::HoldTokens, Resource::System)?;
+        if let Some(site) = checked.site
+            && !sites::visible_in(conn, &actor)?.iter().any(|seen| seen.id == site)
+        {
+            return Err(Error::invalid("site", "Choose one of your sites."));
+        }
+        if db::tokens::of_user(conn, account)?.len() >= PER_USER {
+            return Err(Error::conflict("too_many_tokens", "You have too many tokens. Revoke some first."));
+        }
+        let id = Uuid::now_v7();
+        db::tokens::insert(
+            conn,
+            &NewToken {
+                id,
+                user_id: account,
+                name: &checked.name,
+                token_hash: &hash,
+                scope: checked.scope.as_str(),
+                site_id: checked.site,
+                created_at: now,
+                expires_at: now + TimeDelta::days(checked.days),
+            },
+        )?;
+        let details = json!({
+            "token": id, "name": checked.name, "scope": checked.scope.as_str(), "site": checked.site,
+            "days": checked.days,
+        });
+        audit::record(conn, now, &actor, "token.create", Subject::User(account), details)
+    })
+    .await?;
     Ok(token)
 }
 
@@ -167,20 +160,19 @@ impl Checked {
 /// # Errors
 /// [`Error::NotFound`] for what does not exist and for what is somebody else's.
 pub async fn revoke(app: &App, actor: &Actor, id: Uuid) -> Result<TokenRow> {
-    let (actor, account, now) = (actor.clone(), actor.account()?, app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let token = db::tokens::find_for_update(conn, id)?;
-            let token = token.filter(|token| token.user_id == account).ok_or(Error::NotFound)?;
-            authorize(&actor, Action::See, Resource::System)?;
-            if token.revoked_at.is_none() {
-                db::tokens::revoke(conn, id, now)?;
-                let details = json!({ "token": id, "name": token.name });
-                audit::record(conn, now, &actor, "token.revoke", Subject::User(account), details)?;
-            }
-            Ok(token)
-        })
-        .await
+    let (account, now) = (actor.account()?, app.clock.now());
+    recheck::transaction(app, actor, move |conn, actor| {
+        let token = db::tokens::find_for_update(conn, id)?;
+        let token = token.filter(|token| token.user_id == account).ok_or(Error::NotFound)?;
+        authorize(&actor, Action::See, Resource::System)?;
+        if token.revoked_at.is_none() {
+            db::tokens::revoke(conn, id, now)?;
+            let details = json!({ "token": id, "name": token.name });
+            audit::record(conn, now, &actor, "token.revoke", Subject::User(account), details)?;
+        }
+        Ok(token)
+    })
+    .await
 }
 
 /// Who holds this token; `None` for one that is unknown, revoked or expired, or whose user is disabled.
@@ -201,6 +193,7 @@ pub async fn holder(app: &App, token: &str) -> Result<Option<Holder>> {
                 display_name: live.display_name,
                 role: live.role.parse()?,
                 sites: live.sites,
+                token_id: live.id,
                 token: live.name,
                 ceiling: Ceiling { scope: live.scope.parse()?, site: live.site_id },
             }))

@@ -40,7 +40,11 @@ pub struct Trash {
 }
 
 /// The latest [`PAGE`] batches and [`PAGE`] single files in the trash of the actor's sites.
+///
+/// # Errors
+/// [`Forbidden`](crate::error::Error::Forbidden) for who may not see the trash.
 pub async fn list(app: &App, actor: &Actor) -> Result<Trash> {
+    authorize(actor, Action::SeeTrash, Resource::System)?;
     let (actor, rules) = (actor.clone(), Rules::of(app));
     app.db
         .run(move |conn| {

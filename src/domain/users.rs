@@ -11,13 +11,12 @@ use uuid::Uuid;
 use super::{
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
-    lost_shares, names, passwords, sites,
+    ended_access, names, password_rules, passwords, recheck, sites,
 };
 use crate::{
     app::App,
-    db,
+    characters, db,
     error::{Error, FieldError, Result},
-    storage::key,
 };
 
 pub use crate::db::users::UserRow;
@@ -37,9 +36,16 @@ impl NewUser {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for each field that will not do.
-    pub fn checked(username: &str, role: Role, password: &SecretString) -> Result<Self> {
+    pub async fn checked(app: &App, username: &str, role: Role, password: &SecretString) -> Result<Self> {
         let username = normalise(username);
-        whole([check_username(&username), passwords::check_new_password_of(&username, password)])?;
+        let mut problems: Vec<FieldError> = check_username(&username).err().into_iter().collect();
+        match password_rules::check(app, &[&username], password).await {
+            Err(Error::Invalid(more)) => problems.extend(more),
+            other => other?,
+        }
+        if !problems.is_empty() {
+            return Err(Error::Invalid(problems));
+        }
         Ok(Self { display_name: username.clone(), username, role })
     }
 
@@ -98,9 +104,8 @@ fn check_not_reserved(field: &'static str, name: &str) -> Result<(), FieldError>
 
 pub(super) fn check_display_name(name: &str) -> Result<(), FieldError> {
     let length = name.chars().count();
-    let leads_astray = |c| key::leads_astray(c) || names::is_hidden(c);
     let is_good = (1..=DISPLAY_NAME_MAX_CHARS).contains(&length)
-        && !name.chars().any(leads_astray)
+        && !name.chars().any(characters::is_unsafe)
         && names::can_be_seen(name);
     if is_good {
         Ok(())
@@ -125,22 +130,18 @@ pub async fn add(
     password: SecretString,
 ) -> Result<UserRow> {
     authorize(actor, Action::Administer, Resource::System)?;
-    let new = NewUser::checked(username, role, &password)?;
+    let new = NewUser::checked(app, username, role, &password).await?;
     let hash = app.passwords.hash(password).await?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let sites = if site_names.is_empty() {
-                vec![sites::default_site(conn)?.id]
-            } else {
-                site_names
-                    .iter()
-                    .map(|name| Ok(sites::by_name(conn, name)?.id))
-                    .collect::<Result<Vec<_>>>()?
-            };
-            insert(conn, &actor, new, Some(hash), &sites, now)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
+        let sites = if site_names.is_empty() {
+            vec![sites::default_site(conn)?.id]
+        } else {
+            site_names.iter().map(|name| Ok(sites::by_name(conn, name)?.id)).collect::<Result<Vec<_>>>()?
+        };
+        insert(conn, &actor, new, Some(hash), &sites, now)
+    })
+    .await
 }
 
 /// Stores a new account. Without a hash nobody can sign in to it until a password is chosen.
@@ -182,16 +183,18 @@ pub(super) fn insert(
 /// Sets a password and ends the user's sessions and tokens.
 pub async fn set_password(app: &App, actor: &Actor, username: &str, password: SecretString) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
-    passwords::check_new_password_of(&normalise(username), &password)
-        .map_err(|problem| Error::Invalid(vec![problem]))?;
+    let username = normalise(username);
+    let name = username.clone();
+    let user = app.db.run(move |conn| db::users::find_by_name(conn, &name)).await?;
+    let display_name = user.as_ref().map_or("", |user| &user.display_name);
+    password_rules::check(app, &[&username, display_name], &password).await?;
     let hash = app.passwords.hash(password).await?;
-    let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));
-    app.db
-        .transaction(move |conn| {
-            let user = named(conn, &username)?;
-            put_password(conn, &actor, &user, &hash, "admin", now)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::people(app, actor, move |conn, actor| {
+        let user = named(conn, &username)?;
+        put_password(conn, &actor, &user, &hash, "admin", now)
+    })
+    .await
 }
 
 /// Replaces a password: the person's sessions and tokens end, and a link to choose one works no more. `by` is for the
@@ -233,14 +236,12 @@ pub(super) fn put_display_name(
 /// # Errors
 /// [`Error::Conflict`] for the last admin who can sign in.
 pub async fn set_enabled(app: &App, actor: &Actor, username: &str, enabled: bool) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, username) = (actor.clone(), app.clock.now(), normalise(username));
-    app.db
-        .transaction(move |conn| {
-            let id = named(conn, &username)?.id;
-            set_enabled_in(conn, &actor, id, enabled, now).map(drop)
-        })
-        .await
+    let (now, username) = (app.clock.now(), normalise(username));
+    recheck::people(app, actor, move |conn, actor| {
+        let id = named(conn, &username)?.id;
+        set_enabled_in(conn, &actor, id, enabled, now).map(drop)
+    })
+    .await
 }
 
 /// [`set_enabled`] by id, within a transaction.
@@ -263,7 +264,7 @@ pub(super) fn set_enabled_in(
     db::users::set_disabled(conn, id, (!enabled).then_some(now), now)?;
     let action = if enabled { "user.enable" } else { "user.disable" };
     audit::record(conn, now, actor, action, Subject::User(id), json!({ "username": user.username }))?;
-    lost_shares::end_lost(conn, actor, id, now)?;
+    ended_access::end_lost(conn, actor, id, now)?;
     Ok(user)
 }
 

@@ -19,8 +19,9 @@ use super::{
     archive::{self, Archive, Reader},
     attachments::{self, Opened},
     audit::{self, Subject},
+    limits::{LimitKey, Permit},
+    recheck::Watch,
     shares::{PASSWORD_MAX_BYTES, hash, subject},
-    slots::{Slot, Taker},
     throttle,
 };
 use crate::{
@@ -197,7 +198,7 @@ async fn find_unlocked(app: &App, hash: &[u8], proof: Proof, address: Option<IpA
     Err(Error::Unauthenticated)
 }
 
-/// Opens a file of the link and counts the download. The place is to be held until the file has gone out.
+/// Opens a file of the link and counts the download. The permit is to be held until the file is delivered.
 ///
 /// # Errors
 /// As [`unlock`]; [`Error::NotFound`] when the link is used up, [`Error::TooMany`] when too many files are on their
@@ -208,7 +209,7 @@ pub async fn download(
     proof: Proof,
     file: Option<Uuid>,
     address: Option<IpAddr>,
-) -> Result<(Opened, Slot)> {
+) -> Result<(Opened, Permit)> {
     let hash = hash(token);
     let known = find_unlocked(app, &hash, proof, address).await?;
     let (id, batch_id) = (known.share.id, known.share.batch_id);
@@ -217,7 +218,7 @@ pub async fn download(
         (None, Some(chosen)) => chosen,
         (None, None) => return Err(Error::invalid("file", "Choose a file.")),
     };
-    let slot = app.slots.visits.take(&[Taker::Link(id)])?;
+    let permit = app.limits.visits.acquire(&[LimitKey::Link(id)])?;
     // Opened first: a file that cannot be read costs no download.
     let opened = attachments::open_in_batch(app, batch_id, wanted).await?;
     let now = app.clock.now();
@@ -229,7 +230,7 @@ pub async fn download(
             audit::record(conn, now, &Actor::visitor(address), "share.download", subject, details)
         })
         .await?;
-    Ok((opened, slot))
+    Ok((opened, permit))
 }
 
 /// The archive of a whole batch, which counts as one download.
@@ -243,11 +244,14 @@ pub async fn archive(app: &App, token: &str, proof: Proof, address: Option<IpAdd
         return Err(Error::NotFound);
     }
     let (id, batch, site) = (known.share.id, known.share.batch_id, known.site_id);
-    let network = address.map(|address| Taker::Network(throttle::network_of(address)));
-    let takers: Vec<Taker> = network.into_iter().chain([Taker::Link(id)]).collect();
-    let slot = app.slots.archives.take(&takers)?;
+    let network = address.map(|address| LimitKey::Network(throttle::network_of(address)));
+    let keys: Vec<LimitKey> = network.into_iter().chain([LimitKey::Link(id)]).collect();
+    let permit = app.limits.archives.acquire(&keys)?;
     let contents = archive::contents(app, batch, None, Reader::Visitor).await?;
-    let (archive, parts) = contents.finish(&known.batch_number, app.clock.now());
+    let asked = hash.clone();
+    // That the time or the number of downloads runs out meanwhile takes nothing from a download that counts.
+    let watch = Watch::new(move |conn, _| still_given(conn, &asked).map(drop));
+    let (archive, parts) = contents.finish(&known.batch_number, app.clock.now(), watch);
     if archive.files.is_empty() {
         return Err(Error::NotFound);
     }
@@ -261,7 +265,7 @@ pub async fn archive(app: &App, token: &str, proof: Proof, address: Option<IpAdd
             audit::record(conn, now, &Actor::visitor(address), "share.archive", subject, details)
         })
         .await?;
-    Ok(Archive { slot: Some(slot), ..archive })
+    Ok(Archive { permit: Some(permit), ..archive })
 }
 
 /// Counts a download, unless the link is over by now or used up.
@@ -273,15 +277,21 @@ fn count(conn: &mut PgConnection, hash: &[u8], id: Uuid, now: DateTime<Utc>) -> 
 
 /// The link behind a token's hash, if it still opens something.
 fn living(conn: &mut PgConnection, hash: &[u8], now: DateTime<Utc>) -> Result<Known> {
-    let known = db::shares::find(conn, hash)?.ok_or(Error::NotFound)?;
+    let known = still_given(conn, hash)?;
     let share = &known.share;
     let is_used_up = share.max_downloads.is_some_and(|max| share.downloads >= max);
-    let is_over = share.revoked_at.is_some() || share.expires_at <= now || is_used_up;
+    if is_used_up || share.expires_at <= now { Err(Error::NotFound) } else { Ok(known) }
+}
+
+/// The link, if nobody ended it and its maker could still hand out what it leads to.
+fn still_given(conn: &mut PgConnection, hash: &[u8]) -> Result<Known> {
+    let known = db::shares::find(conn, hash)?.ok_or(Error::NotFound)?;
+    let share = &known.share;
     let role: Role = known.maker_role.parse()?;
     let maker = Actor::user(share.created_by, known.maker.clone(), role, known.maker_sites.clone(), None);
     let may_share =
         known.maker_disabled_at.is_none() && maker.may(Action::Share, Resource::Site(known.site_id));
-    if is_over || !may_share || known.batch_trashed_at.is_some() {
+    if share.revoked_at.is_some() || !may_share || known.batch_trashed_at.is_some() {
         return Err(Error::NotFound);
     }
     if let Some(id) = share.attachment_id {

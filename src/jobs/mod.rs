@@ -18,7 +18,7 @@ use crate::{
     app::App,
     clock::Clock,
     db::jobs::{self, NewJob},
-    domain::{audit, copies, maintenance, orphans, previews, purge, tally, uploads},
+    domain::{audit, copies, maintenance, orders, orphans, previews, purge, tally, uploads},
     error::{Error, Result},
 };
 
@@ -43,19 +43,13 @@ pub enum Job {
     /// Sums up the ledger.
     FoldUsage,
     /// Draws a file and reads its text.
-    MakePreviews {
-        attachment: Uuid,
-    },
+    MakePreviews { attachment: Uuid },
     /// Copies one file to the bucket.
-    CopyReplicate {
-        attachment: Uuid,
-    },
+    CopyReplicate { attachment: Uuid },
     /// Sees to it that every file without a sound copy in the bucket gets one.
     CopyBacklog,
     /// Mends the copies of one file.
-    CopyHeal {
-        attachment: Uuid,
-    },
+    CopyHeal { attachment: Uuid },
     /// Reads again what was not read for long.
     CopyScrub,
     /// Goes on with the move that an admin began.
@@ -67,20 +61,29 @@ pub enum Job {
     /// The same of everything that an admin found in the trash.
     EmptyTrash {
         trashed_before: DateTime<Utc>,
+        /// Who ordered it; none in orders of earlier versions. The same below.
+        #[serde(default)]
+        by: Option<Uuid>,
     },
     /// Removes a file, or a batch, for good that an admin chose; only with the tombstone that they saw.
     PurgeFile {
         attachment: Uuid,
         trashed_at: DateTime<Utc>,
+        #[serde(default)]
+        by: Option<Uuid>,
     },
     PurgeBatch {
         batch: Uuid,
         trashed_at: DateTime<Utc>,
+        #[serde(default)]
+        by: Option<Uuid>,
     },
     /// Looks for files without a living row, for the admin's page; moves them aside when exactly as many are there as
     /// an admin saw.
     CleanUp {
         expect: Option<usize>,
+        #[serde(default)]
+        by: Option<Uuid>,
     },
 }
 
@@ -138,8 +141,22 @@ impl Job {
         }
     }
 
+    /// The admin without whom it is not done.
+    fn ordered_by(&self) -> Option<Uuid> {
+        match self {
+            Self::EmptyTrash { by, .. }
+            | Self::PurgeFile { by, .. }
+            | Self::PurgeBatch { by, .. }
+            | Self::CleanUp { by, .. } => *by,
+            _ => None,
+        }
+    }
+
     /// Does the work.
     async fn run(self, app: &Arc<App>) -> Result<()> {
+        if !orders::stands(app, self.ordered_by(), self.words()).await? {
+            return Ok(());
+        }
         match self {
             Self::ExpireSessions => {
                 let expired = maintenance::expire_sessions(app).await?;
@@ -196,19 +213,19 @@ impl Job {
                 let aside = orphans::expire(app).await?;
                 tracing::info!(purged.files, purged.bytes, purged.batches, aside, "trash purged");
             }
-            Self::EmptyTrash { trashed_before } => {
-                let purged = purge::up_to(app, trashed_before).await?;
+            Self::EmptyTrash { trashed_before, by } => {
+                let purged = purge::up_to(app, trashed_before, by).await?;
                 tracing::info!(purged.files, purged.bytes, purged.batches, "trash emptied");
             }
-            Self::PurgeFile { attachment, trashed_at } => {
+            Self::PurgeFile { attachment, trashed_at, .. } => {
                 let which = purge::Tombstone::At(trashed_at);
                 purge::files(app, vec![attachment], which, &mut purge::Purged::default()).await?;
             }
-            Self::PurgeBatch { batch, trashed_at } => {
+            Self::PurgeBatch { batch, trashed_at, .. } => {
                 let which = purge::Tombstone::At(trashed_at);
                 purge::batch(app, batch, which, &mut purge::Purged::default()).await?;
             }
-            Self::CleanUp { expect } => orphans::run_for_page(app, expect).await?,
+            Self::CleanUp { expect, .. } => orphans::run_for_page(app, expect).await?,
         }
         Ok(())
     }
@@ -224,6 +241,17 @@ impl Job {
     /// Adds the job to the queue, to run as soon as a worker is free. With a `dedupe_key` that a living job
     /// has, nothing is added.
     pub fn enqueue(&self, conn: &mut PgConnection, clock: &Clock, dedupe_key: Option<&str>) -> Result<bool> {
+        self.enqueue_for(Uuid::nil(), conn, clock, dedupe_key)
+    }
+
+    /// The same for a document of this person.
+    pub fn enqueue_for(
+        &self,
+        fair_key: Uuid,
+        conn: &mut PgConnection,
+        clock: &Clock,
+        dedupe_key: Option<&str>,
+    ) -> Result<bool> {
         let now = clock.now();
         jobs::enqueue(
             conn,
@@ -236,6 +264,7 @@ impl Job {
                 max_attempts: self.max_attempts(),
                 created_at: now,
                 updated_at: now,
+                fair_key,
             },
         )
     }

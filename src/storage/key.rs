@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
+use crate::characters;
+
 /// Folder of published files.
 pub const BATCHES: &str = "batches";
 /// Folder of uploads on their way in.
@@ -29,7 +31,7 @@ const EXTENSION_MAX: usize = 16;
 
 /// The name under which a file is kept: `{uuid}_{name}`.
 ///
-/// The name is NFC-normalised, without separators, control and bidirectional formatting characters, and cut on
+/// The name is NFC-normalised, without separators and what [`characters::is_unsafe`] names, and cut on
 /// a character boundary so that the whole fits 255 bytes with its extension kept. A name with nothing left
 /// becomes `file`.
 pub fn stored_name(id: Uuid, original: &str) -> String {
@@ -127,23 +129,14 @@ pub fn previews_of(root: &Path, attachment: Uuid) -> PathBuf {
 }
 
 fn sanitise(original: &str) -> String {
-    let kept: String = original.nfc().filter(|&c| !is_unwanted(c)).collect();
+    let kept: String = original.nfc().filter(|&c| !is_unwanted(c) && !characters::is_hidden(c)).collect();
     let trimmed = kept.trim();
     if trimmed.is_empty() { "file".to_owned() } else { trimmed.to_owned() }
 }
 
+/// Names of earlier versions have hidden characters, and are still ours.
 fn is_unwanted(c: char) -> bool {
-    matches!(c, '/' | '\\') || leads_astray(c)
-}
-
-/// Control characters, and characters that turn the reading direction (so that `gpj.exe` cannot show as
-/// `exe.jpg`, or one person as another).
-pub fn leads_astray(c: char) -> bool {
-    matches!(c,
-        '\u{061C}' | '\u{200E}' | '\u{200F}'
-        | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
-        || c.is_control()
+    matches!(c, '/' | '\\') || characters::turns_or_breaks(c)
 }
 
 /// At most `room` bytes of `name`, its extension kept.

@@ -17,14 +17,14 @@ use uuid::Uuid;
 
 use super::{
     bearer::{self, Bearer},
-    client, csrf,
+    client, connections, csrf,
     error::WebError,
     multipart::{self, GuardedForm},
     session::{self, SignedIn},
 };
 use crate::{
     app::App,
-    domain::access::Actor,
+    domain::{access::Actor, limits::LimitKey},
     error::{Error, Result},
 };
 
@@ -59,12 +59,21 @@ pub struct CurrentUser {
 }
 
 impl CurrentUser {
+    /// Who sends the request, which then holds one of their permits until its answer is delivered.
     fn of(req: &HttpRequest) -> Result<Self> {
+        let current = Self::identify(req)?;
+        let keys = Vec::from_iter(LimitKey::of(&current.actor));
+        connections::hold(req, parts(req)?.limits.requests.acquire(&keys)?);
+        Ok(current)
+    }
+
+    fn identify(req: &HttpRequest) -> Result<Self> {
         match bearer::of(req) {
             Bearer::None => Self::of_session(req),
             Bearer::Holder(holder) => {
                 let user = SignedIn::from(&holder);
-                let actor = Self::actor(req, &user)?.within(holder.ceiling).through(holder.token);
+                let actor =
+                    Self::actor(req, &user)?.within(holder.ceiling).through(holder.token_id, holder.token);
                 Ok(Self { user, actor, session: req.get_session(), by_token: true })
             }
             Bearer::Refused => Err(Error::Unauthenticated),
@@ -80,7 +89,7 @@ impl CurrentUser {
         if user.must_enrol && !ENROLLING.contains(&req.path()) {
             return Err(Error::SecondFactorNeeded);
         }
-        let actor = Self::actor(req, &user)?;
+        let actor = Self::actor(req, &user)?.in_session(user.session_id);
         Ok(Self { user, actor, session: req.get_session(), by_token: false })
     }
 

@@ -13,13 +13,14 @@ use actix_web::{
     },
     middleware::Next,
 };
+use percent_encoding::percent_decode_str;
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use super::{error::WebError, transfer::tus};
-use crate::{app::App, error};
+use crate::{app::App, config::Config, error};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest path with its query, in bytes (RFC 9110, 4.1, asks for 8,000). Pages repeat a search in many links.
 const TARGET_MAX: usize = 8192;
@@ -55,9 +56,42 @@ impl RootSpanBuilder for RequestSpan {
     }
 }
 
-/// A path as the log may have it: that of a share link is its key.
-fn loggable(path: &str) -> &str {
-    if path.starts_with("/s/") { "/s/(a share link)" } else { path }
+/// Letters of hex in a row that are taken for a token; those of an id have dashes in between.
+const TOKEN_LETTERS: usize = 24;
+
+/// A path as the log may have it. That of a share link is its key, however it is spelt: with slashes doubled, in
+/// capitals, percent-encoded once or more often, with something behind it. Whatever else looks like a token is left out,
+/// too, wherever it stands.
+fn loggable(path: &str) -> String {
+    let mut plain = path.to_owned();
+    loop {
+        let decoded = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
+        if decoded == plain {
+            break;
+        }
+        plain = decoded;
+    }
+    let is_part = |part: &&str| !matches!(*part, "" | "." | "..");
+    let mut parts = plain.split(['/', '\\']).map(str::trim).filter(is_part).peekable();
+    if parts.any(|part| part.eq_ignore_ascii_case("s")) && parts.peek().is_some() {
+        return "/s/(a share link)".to_owned();
+    }
+    let has_token =
+        plain.split(|c: char| !c.is_ascii_hexdigit()).any(|letters| letters.len() >= TOKEN_LETTERS);
+    if !has_token {
+        return path.to_owned();
+    }
+    let mut shown = String::with_capacity(plain.len());
+    for piece in plain.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
+        let letters = piece.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+        if letters.len() >= TOKEN_LETTERS {
+            shown.push_str("(a token)");
+            shown.push_str(&piece[letters.len()..]);
+        } else {
+            shown.push_str(piece);
+        }
+    }
+    shown
 }
 
 /// The id of a request, as the answer's header and error pages show it.
@@ -119,7 +153,17 @@ pub async fn headers<B: MessageBody>(
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }
-    let defaults = [
+    for (name, value) in defaults(&app.config) {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    Ok(res)
+}
+
+/// The headers of every answer that does not set them itself.
+pub fn defaults(config: &Config) -> impl Iterator<Item = (HeaderName, &'static str)> {
+    let always = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
         (header::REFERRER_POLICY, "same-origin"),
@@ -127,13 +171,61 @@ pub async fn headers<B: MessageBody>(
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    for (name, value) in defaults {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
+    always.into_iter().chain(config.hsts().map(|hsts| (header::STRICT_TRANSPORT_SECURITY, hsts)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_in_paths_are_masked_in_every_spelling() {
+        const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+        let short = "not-hex-but-somebodys-key";
+        for path in [
+            "/s/{}",
+            "//s/{}",
+            "/s//{}",
+            "/S/{}",
+            "/s/{}/download",
+            "/s/{}/",
+            "/%73/{}",
+            "/%2573/{}",
+            "/%53/{}",
+            "/s%2F{}",
+            "/%2Fs%2f{}",
+            "/./s/{}",
+            "/x/../s/{}",
+            "/s/./{}",
+            "\\s\\{}",
+            "/s/{};x",
+            "/ s/{}",
+        ] {
+            for token in [TOKEN, short] {
+                let path = path.replace("{}", token);
+                assert_eq!(loggable(&path), "/s/(a share link)", "{path}");
+            }
+        }
+        let encoded: String = TOKEN.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert_eq!(loggable(&format!("/s/{encoded}")), "/s/(a share link)");
+        for (path, shown) in [
+            ("/setup/{}", "/setup/(a token)"),
+            ("/password/{}/x", "/password/(a token)/x"),
+            ("/login&next=/x/{}", "/login&next=/x/(a token)"),
+            ("/api/stl_{}{}", "/api/stl_(a token)"),
+        ] {
+            assert_eq!(loggable(&path.replace("{}", TOKEN)), shown);
+            assert_eq!(loggable(&path.replace("{}", &encoded)), shown);
+        }
+        for path in [
+            "/",
+            "/s",
+            "/s/",
+            "/static/css/page.css",
+            "/batches/0191d5a0-0000-7000-8000-0123456789ab",
+            "/a%20b",
+        ] {
+            assert_eq!(loggable(path), path);
         }
     }
-    if app.config.served_over_https() {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
-    Ok(res)
 }

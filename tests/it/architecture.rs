@@ -8,7 +8,7 @@ use std::{
 };
 
 /// What all may use.
-const LEAVES: [&str; 6] = ["blocking", "clock", "config", "error", "metrics", "telemetry"];
+const LEAVES: [&str; 7] = ["blocking", "characters", "clock", "config", "error", "metrics", "telemetry"];
 
 /// What each module may use besides the leaves and itself.
 const ARROWS: [(&str, &[&str]); 11] = [

@@ -146,6 +146,11 @@ pub const TABLE: &[Known] = &[
         Group::Upkeep,
         "restored the backup of {as_of}; {shares} share links and {tokens} API tokens ended",
     ),
+    trouble(
+        "job.refused",
+        Group::Upkeep,
+        "did not do the job {job}: {person}, who ordered it, is no admin any more",
+    ),
     known("job.retry", Group::Upkeep, "sent the job {job} to work again"),
     known("job.retry_dead", Group::Upkeep, "sent {jobs} dead jobs to work again"),
     known("job.discard", Group::Upkeep, "discarded the job {job}"),

@@ -43,6 +43,8 @@ pub struct History {
     /// Events that wait for their seal.
     pub unsealed: usize,
     pub head: Option<Head>,
+    /// Whether files in the trash, and what was done to them, are on it.
+    pub with_trash: bool,
     /// From which addresses things were done, is for admins.
     pub shows_addresses: bool,
 }
@@ -60,8 +62,9 @@ pub async fn of_batch(app: &App, actor: &Actor, id: Uuid) -> Result<History> {
             let many_sites = sites.len() > 1;
             let site = sites.into_iter().find(|site| site.id == batch.site_id).ok_or(Error::NotFound)?;
             let made_by = db::users::find(conn, batch.created_by)?.ok_or(Error::NotFound)?.display_name;
-            let mut files = audit_list::files_of_batch(conn, id, MOST + 1)?;
-            let mut events = audit_list::of_batch(conn, id, 0, MOST + 1)?;
+            let with_trash = actor.may(Action::SeeTrash, Resource::Site(batch.site_id));
+            let mut files = audit_list::files_of_batch(conn, id, with_trash, MOST + 1)?;
+            let mut events = audit_list::of_batch(conn, id, with_trash, MOST + 1)?;
             let is_cut = files.len().max(events.len()) as i64 > MOST;
             files.truncate(MOST as usize);
             events.truncate(MOST as usize);
@@ -72,6 +75,7 @@ pub async fn of_batch(app: &App, actor: &Actor, id: Uuid) -> Result<History> {
                 seals: seals.first().copied().zip(seals.last().copied()),
                 head: audit_seals::last(conn)?.as_ref().map(Head::of),
                 shows_addresses: authorize(&actor, Action::Administer, Resource::System).is_ok(),
+                with_trash,
                 batch,
                 site: site.name,
                 many_sites,

@@ -18,6 +18,7 @@ use crate::{
         access::{Action, Actor, Resource, authorize},
         audit::{verify::Head, watch},
         batches::cut_to_page,
+        recheck,
     },
     error::Result,
 };
@@ -100,15 +101,13 @@ pub async fn page(app: &App, actor: &Actor, wanted: Wanted) -> Result<Page> {
 /// # Errors
 /// As [`page`].
 pub async fn begin_export(app: &App, actor: &Actor, wanted: Wanted, format: &'static str) -> Result<Filter> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let filter = filter(conn, wanted)?;
-            record(conn, now, &actor, "audit.export", Subject::System, json!({ "format": format }))?;
-            Ok(filter)
-        })
-        .await
+    let now = app.clock.now();
+    recheck::admin(app, actor, move |conn, actor| {
+        let filter = filter(conn, wanted)?;
+        record(conn, now, &actor, "audit.export", Subject::System, json!({ "format": format }))?;
+        Ok(filter)
+    })
+    .await
 }
 
 /// The next events of an export that was begun, and where to go on; none at its end.

@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::{Move, Place, cloud, relocate};
 use crate::{
@@ -22,11 +23,14 @@ use crate::{
     domain::{
         access::{Action, Actor, Resource, authorize},
         audit::{self, Subject},
+        orders, recheck,
     },
     error::{Error, Result},
     jobs::Job,
 };
 
+/// What it is in the audit log.
+const MOVING: &str = "Move all files";
 /// Where the progress is kept.
 const KEY: &str = "storage.move";
 /// How often the progress is written and the wish to stop is read.
@@ -43,6 +47,9 @@ pub struct Moving {
     pub state: MoveState,
     /// Who began it.
     pub by: String,
+    /// Their account; none in moves that an earlier version began.
+    #[serde(default)]
+    pub account: Option<Uuid>,
     pub begun_at: DateTime<Utc>,
     /// When this was written.
     pub at: DateTime<Utc>,
@@ -86,51 +93,49 @@ pub async fn begin(app: &App, actor: &Actor, to: Place, evict: bool) -> Result<(
     if evict && to == Place::Local {
         return Err(Error::invalid("evict", "Only local copies can be removed, after a move to the cloud."));
     }
-    let (actor, clock) = (actor.clone(), app.clock.clone());
-    app.db
-        .transaction(move |conn| {
-            if last(conn)?.is_some_and(|moving| moving.is_under_way()) {
-                return Err(Error::conflict("move_under_way", "A move is under way. Stop it first."));
-            }
-            let now = clock.now();
-            let mut total = db::copies::count_lacking(conn, to.as_str())?;
-            if evict {
-                total += db::copies::count_local(conn)?;
-            }
-            let moving = Moving {
-                to,
-                evict,
-                state: MoveState::Running,
-                by: actor.name.clone(),
-                begun_at: now,
-                at: now,
-                total,
-                done: 0,
-                failed: 0,
-                failures: Vec::new(),
-            };
-            db::settings::put(conn, &clock, KEY, &moving)?;
-            Job::CopyMove.enqueue(conn, &clock, Some("copy_move"))?;
-            let details = json!({ "to": to, "evict": evict, "files": total });
-            audit::record(conn, now, &actor, "storage.move", Subject::System, details)
-        })
-        .await
+    let clock = app.clock.clone();
+    recheck::admin(app, actor, move |conn, actor| {
+        if last(conn)?.is_some_and(|moving| moving.is_under_way()) {
+            return Err(Error::conflict("move_under_way", "A move is under way. Stop it first."));
+        }
+        let now = clock.now();
+        let mut total = db::copies::count_lacking(conn, to.as_str())?;
+        if evict {
+            total += db::copies::count_local(conn)?;
+        }
+        let moving = Moving {
+            to,
+            evict,
+            state: MoveState::Running,
+            by: actor.name.clone(),
+            account: actor.id(),
+            begun_at: now,
+            at: now,
+            total,
+            done: 0,
+            failed: 0,
+            failures: Vec::new(),
+        };
+        db::settings::put(conn, &clock, KEY, &moving)?;
+        Job::CopyMove.enqueue(conn, &clock, Some("copy_move"))?;
+        let details = json!({ "to": to, "evict": evict, "files": total });
+        audit::record(conn, now, &actor, "storage.move", Subject::System, details)
+    })
+    .await
 }
 
 /// Ends a move after the file in hand. What is moved stays moved.
 pub async fn stop(app: &App, actor: &Actor) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, clock) = (actor.clone(), app.clock.clone());
-    app.db
-        .transaction(move |conn| {
-            db::settings::lock(conn, KEY)?;
-            let Some(moving) = last(conn)?.filter(|moving| moving.state == MoveState::Running) else {
-                return Ok(());
-            };
-            db::settings::put(conn, &clock, KEY, &Moving { state: MoveState::Stopping, ..moving })?;
-            audit::record(conn, clock.now(), &actor, "storage.move_stop", Subject::System, json!({}))
-        })
-        .await
+    let clock = app.clock.clone();
+    recheck::admin(app, actor, move |conn, actor| {
+        db::settings::lock(conn, KEY)?;
+        let Some(moving) = last(conn)?.filter(|moving| moving.state == MoveState::Running) else {
+            return Ok(());
+        };
+        db::settings::put(conn, &clock, KEY, &Moving { state: MoveState::Stopping, ..moving })?;
+        audit::record(conn, clock.now(), &actor, "storage.move_stop", Subject::System, json!({}))
+    })
+    .await
 }
 
 /// The job: goes on with the move that was begun.
@@ -139,6 +144,9 @@ pub async fn stop(app: &App, actor: &Actor) -> Result<()> {
 /// The bucket cannot be reached, or the database; the next attempt goes on.
 pub async fn go_on(app: &Arc<App>) -> Result<()> {
     let Some(moving) = app.db.run(last).await?.filter(Moving::is_under_way) else { return Ok(()) };
+    if !orders::stands(app, moving.account, MOVING).await? {
+        return write(app, |moving| moving.state = MoveState::Stopped).await.map(drop);
+    }
     let wanted = Move { to: moving.to, dry_run: false, evict: moving.evict };
     let (done, heard) = watch::channel(0_u64);
     let stop = Arc::new(AtomicBool::new(moving.state == MoveState::Stopping));
@@ -172,7 +180,12 @@ async fn tell(app: &Arc<App>, before: u64, heard: watch::Receiver<u64>, stop: &A
         tokio::time::sleep(TELL).await;
         let done = before + *heard.borrow();
         match write(app, move |moving| moving.done = done).await {
-            Ok(moving) => stop.store(moving.state == MoveState::Stopping, Ordering::Relaxed),
+            // Ends once the file in hand is done.
+            Ok(_) if stop.load(Ordering::Relaxed) => {}
+            Ok(moving) => match orders::stands(app, moving.account, MOVING).await {
+                Ok(stands) => stop.store(moving.state == MoveState::Stopping || !stands, Ordering::Relaxed),
+                Err(error) => return error,
+            },
             Err(error) => return error,
         }
     }

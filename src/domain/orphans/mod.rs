@@ -19,7 +19,7 @@ use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     copies::{self, Place},
-    maintenance, retention, settings,
+    maintenance, recheck, retention, settings,
 };
 use crate::{
     app::App,
@@ -231,17 +231,15 @@ pub async fn last(app: &App, actor: &Actor) -> Result<Option<Report>> {
 
 /// Orders a look for the admin's page; with `expect`, what is found is moved aside if it is just so many files.
 pub async fn order(app: &App, actor: &Actor, expect: Option<usize>) -> Result<()> {
-    authorize(actor, Action::Administer, Resource::System)?;
-    let (actor, now, clock) = (actor.clone(), app.clock.now(), app.clock.clone());
-    app.db
-        .transaction(move |conn| {
-            if let Some(expect) = expect {
-                let details = json!({ "expect": expect });
-                audit::record(conn, now, &actor, "storage.clean_up_now", Subject::System, details)?;
-            }
-            Job::CleanUp { expect }.enqueue(conn, &clock, Some("clean_up")).map(drop)
-        })
-        .await
+    let (now, clock) = (app.clock.now(), app.clock.clone());
+    recheck::admin(app, actor, move |conn, actor| {
+        if let Some(expect) = expect {
+            let details = json!({ "expect": expect });
+            audit::record(conn, now, &actor, "storage.clean_up_now", Subject::System, details)?;
+        }
+        Job::CleanUp { expect, by: actor.id() }.enqueue(conn, &clock, Some("clean_up")).map(drop)
+    })
+    .await
 }
 
 /// What [`order`] ordered. A refusal is part of what the page shows.

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{
     access::Actor,
     audit::{self, Subject},
-    copies, maintenance, previews, retention, settings,
+    copies, maintenance, orders, previews, retention, settings,
 };
 use crate::{
     app::App,
@@ -41,6 +41,9 @@ use crate::{
 
 /// Files that go together: their rows are locked for a moment, and one sync of the folder serves all.
 const STEP: i64 = 100;
+
+/// The job of that, in the audit log.
+const EMPTYING: &str = "Empty the trash";
 
 /// Which tombstones are meant.
 #[derive(Clone, Copy, Debug)]
@@ -76,14 +79,15 @@ pub async fn due(app: &Arc<App>) -> Result<Purged> {
     settings::fresh(app).await;
     let now = app.clock.now();
     let latest = now.checked_sub_signed(retention::trash_time(app)).unwrap_or(DateTime::UNIX_EPOCH);
-    up_to(app, latest).await
+    up_to(app, latest, None).await
 }
 
-/// Purges everything that is in the trash since `latest` or longer and that nothing keeps.
+/// Purges everything that is in the trash since `latest` or longer and that nothing keeps, as long as the order of the
+/// admin `by` stands.
 ///
 /// # Errors
 /// As [`due`].
-pub async fn up_to(app: &Arc<App>, latest: DateTime<Utc>) -> Result<Purged> {
+pub async fn up_to(app: &Arc<App>, latest: DateTime<Utc>, by: Option<Uuid>) -> Result<Purged> {
     maintenance::check(app).await?;
     let now = app.clock.now();
     let which = Tombstone::UpTo(latest);
@@ -101,6 +105,9 @@ pub async fn up_to(app: &Arc<App>, latest: DateTime<Utc>) -> Result<Purged> {
         let step = app.db.run(move |conn| db::purge::due_batches(conn, latest, now, after, STEP)).await?;
         let Some(last) = step.last() else { break };
         after = Some(*last);
+        if !orders::stands(app, by, EMPTYING).await? {
+            return Ok(purged);
+        }
         for (_, id) in step {
             failures.note(self::batch(app, id, which, &mut purged).await);
         }
@@ -110,6 +117,9 @@ pub async fn up_to(app: &Arc<App>, latest: DateTime<Utc>) -> Result<Purged> {
         let step = app.db.run(move |conn| db::purge::due_files(conn, latest, now, after, STEP)).await?;
         let Some(last) = step.last() else { break };
         after = Some(*last);
+        if !orders::stands(app, by, EMPTYING).await? {
+            return Ok(purged);
+        }
         let ids = step.into_iter().map(|(_, id)| id).collect();
         failures.note(self::files(app, ids, which, &mut purged).await);
     }

@@ -18,11 +18,12 @@ use crate::{
         uploads::{Claim, UploadRow},
     },
     domain::{
-        access::Actor,
+        access::{Action, Actor, Resource},
         content,
         inflow::Inflow,
         intake::{self, Arrival},
-        slots::{Slot, Taker},
+        limits::{LimitKey, Permit},
+        recheck::Watch,
     },
     error::{Error, Refusal, Result, UploadTrouble},
     storage::{Resumed, Staging, key},
@@ -59,7 +60,8 @@ pub struct Append {
     inflow: Inflow,
     checksum: Option<Checksum>,
     recorded: Instant,
-    _slot: Slot,
+    watch: Watch,
+    _permit: Permit,
 }
 
 impl Append {
@@ -97,8 +99,9 @@ impl Append {
             })
             .await?;
         let Some(batch) = batch else { return Ok(Begun::Nothing(Box::new(found))) };
+        let watch = Watch::of(actor, Action::ManageFiles, Resource::Site(batch.site_id));
         let opened = match intake::takes_files(&batch) {
-            Ok(()) => Self::open(app, actor, found.row, claim, checksum).await,
+            Ok(()) => Self::open(app, actor, found.row, claim, checksum, watch).await,
             Err(error) => Err(error),
         };
         match opened {
@@ -116,8 +119,9 @@ impl Append {
         row: UploadRow,
         claim: Claim,
         checksum: Option<Checksum>,
+        watch: Watch,
     ) -> Result<Self> {
-        let slot = app.slots.uploads.take(&[Taker::User(actor.account()?)])?;
+        let permit = app.limits.uploads.acquire(&[LimitKey::of(actor).ok_or(Error::Forbidden)?])?;
         let kind = intake::kind_of(app, &row.filename)?;
         // The limit may have been lowered since the upload was begun.
         intake::check_size(app, row.length as u64)?;
@@ -136,7 +140,8 @@ impl Append {
             inflow,
             checksum,
             recorded: Instant::now(),
-            _slot: slot,
+            watch,
+            _permit: permit,
         })
     }
 
@@ -151,6 +156,7 @@ impl Append {
         if let Some(checksum) = &mut self.checksum {
             checksum.update(&bytes);
         }
+        self.watch.ask(&self.app).await?;
         self.inflow.write(bytes).await?;
         if self.recorded.elapsed() < RECORD {
             return Ok(());
@@ -292,9 +298,12 @@ async fn staged(app: &Arc<App>, row: &UploadRow) -> Result<Option<(Staging, Vec<
     }
 }
 
-/// After a failure: a refused upload is forgotten, any other can be resumed at once.
+/// After a failure: a refused upload is forgotten, any other can be resumed at once. Whose right to the batch is gone
+/// has nothing to resume; whose session or token ended may go on with another one, unless the account is disabled.
 async fn give_up(app: &Arc<App>, claim: Claim, error: &Error) {
     let is_over = match error {
+        Error::NotFound | Error::Forbidden => true,
+        Error::Unauthenticated => is_of_nobody(app, claim).await,
         Error::Refused(Refusal::StorageUnavailable { .. } | Refusal::ScannerUnavailable { .. }) => false,
         // A batch in the trash is the one conflict there is.
         Error::Refused(_) | Error::Conflict { .. } => true,
@@ -311,4 +320,17 @@ async fn give_up(app: &Arc<App>, claim: Claim, error: &Error) {
         // The lease runs out, and the sweep removes what is left.
         tracing::warn!(error = ?error, upload = %claim.upload, "a failed upload was not tidied up");
     }
+}
+
+/// Whether the owner of an upload may not sign in any more.
+async fn is_of_nobody(app: &Arc<App>, claim: Claim) -> bool {
+    let found = app.db.run(move |conn| {
+        let Some(upload) = db::uploads::find(conn, claim.upload)? else { return Ok(true) };
+        Ok(db::users::find(conn, upload.user_id)?.is_none_or(|user| user.disabled_at.is_some()))
+    });
+    // In doubt it stays, and runs out by itself.
+    found.await.unwrap_or_else(|error| {
+        tracing::warn!(error = ?error, upload = %claim.upload, "whose upload it is was not found out");
+        false
+    })
 }

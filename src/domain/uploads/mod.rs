@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     access::{Action, Actor},
-    batches, intake,
+    batches, intake, recheck,
 };
 use crate::{
     app::App,
@@ -68,11 +68,9 @@ pub async fn create(app: &Arc<App>, actor: &Actor, offer: Offer) -> Result<Seen>
         intake::check_size(app, offer.length),
         blocking::run(move || store.check().map_err(intake::refuse)).await,
     );
-    let (asked, user_id) = (actor.clone(), actor.account()?);
-    let row = app
-        .db
-        .transaction(move |conn| {
-            let batch = batches::visible(conn, &asked, Action::ManageFiles, offer.batch_id)?;
+    let user_id = actor.account()?;
+    let row = recheck::transaction(app, actor, move |conn, actor| {
+            let batch = batches::visible(conn, &actor, Action::ManageFiles, offer.batch_id)?;
             intake::takes_files(&batch)?;
             kind?;
             limit?;
@@ -136,14 +134,13 @@ pub async fn look(app: &App, actor: &Actor, id: Uuid) -> Result<Seen> {
 /// # Errors
 /// As [`look`], and [`UploadTrouble::Finished`] when the file is stored.
 pub async fn cancel(app: &Arc<App>, actor: &Actor, id: Uuid) -> Result<()> {
-    let (actor, now) = (actor.clone(), app.clock.now());
-    app.db
-        .transaction(move |conn| {
-            let (row, _) = own(conn, &actor, id)?;
-            living(&row, now)?;
-            if db::uploads::cancel(conn, id, now)? { Ok(()) } else { Err(UploadTrouble::Finished.into()) }
-        })
-        .await?;
+    let now = app.clock.now();
+    recheck::transaction(app, actor, move |conn, actor| {
+        let (row, _) = own(conn, &actor, id)?;
+        living(&row, now)?;
+        if db::uploads::cancel(conn, id, now)? { Ok(()) } else { Err(UploadTrouble::Finished.into()) }
+    })
+    .await?;
     discard(app, id).await
 }
 

@@ -49,6 +49,7 @@ pub async fn of_batch(req: HttpRequest, app: Parts, by: CurrentUser, path: web::
         unsealed: history.unsealed as i64,
         head: history.head.map(head),
         shows_addresses,
+        with_trash: history.with_trash,
         made_at: app.clock.now(),
         made_for: by.user.display_name.clone(),
         batch: HistoryHead {

@@ -120,6 +120,7 @@ fn frame_user(user: &session::SignedIn) -> FrameUser {
         name: user.display_name.clone(),
         role_word: role_word.to_owned(),
         is_admin: user.role == Role::Admin,
+        sees_trash: user.role != Role::Viewer,
     }
 }
 

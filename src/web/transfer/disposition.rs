@@ -2,6 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::characters::in_file_name;
+
 /// What RFC 8187 lets stand unencoded in `filename*`.
 const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
@@ -17,8 +19,10 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// The header's value; `kind` is `attachment` or `inline`. Always visible ASCII, whatever the name is.
+/// The header's value; `kind` is `attachment` or `inline`. Always visible ASCII, whatever the name is; characters that
+/// would mislead in the name of the saved file are a `_` each.
 pub fn value(kind: &str, filename: &str) -> String {
+    let filename = in_file_name(filename);
     let plain: String = filename
         .chars()
         .map(|c| match c {
@@ -28,7 +32,7 @@ pub fn value(kind: &str, filename: &str) -> String {
             _ => '_',
         })
         .collect();
-    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(filename, ATTR_CHAR))
+    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(&filename, ATTR_CHAR))
 }
 
 #[cfg(test)]
@@ -48,6 +52,10 @@ mod tests {
             value("inline", "März \"1\".pdf"),
             "inline; filename=\"M_rz _1_.pdf\"; filename*=UTF-8''M%C3%A4rz%20%221%22.pdf"
         );
+        assert_eq!(
+            value("attachment", "photo_\u{202E}gpj.exe\r\n"),
+            "attachment; filename=\"photo__gpj.exe__\"; filename*=UTF-8''photo__gpj.exe__"
+        );
     }
 
     proptest! {
@@ -57,7 +65,7 @@ mod tests {
             prop_assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
             prop_assert_eq!(value.matches('"').count(), 2);
             let (_, encoded) = value.split_once("filename*=UTF-8''").unwrap();
-            prop_assert_eq!(percent_decode_str(encoded).decode_utf8().unwrap(), name);
+            prop_assert_eq!(percent_decode_str(encoded).decode_utf8().unwrap(), in_file_name(&name));
         }
     }
 }

@@ -66,7 +66,7 @@ pub struct Outcomes {
         (status = 409, description = "The batch takes no files", body = ErrorBody),
         (status = 413, description = "Too large", body = ErrorBody),
         (status = 415, description = "Not of a type that is taken", body = ErrorBody),
-        (status = 422, description = "Empty, broken or infected", body = ErrorBody),
+        (status = 422, description = "Empty, broken, infected or not scannable", body = ErrorBody),
         (status = 503, description = "The scanner does not answer, or too many uploads are under way", body = ErrorBody),
         (status = 507, description = "The storage cannot be written", body = ErrorBody),
     )

@@ -41,6 +41,7 @@ mod session;
 mod settings;
 mod shares;
 mod sites;
+mod slow_clients;
 mod smuggling;
 mod stats;
 mod throttle;
@@ -49,6 +50,7 @@ mod tokens;
 mod trail;
 mod tus;
 mod two_factor;
+mod unreadable;
 mod uploads;
 mod visits;
 

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use crate::characters;
+
 const KB: i64 = 1024;
 const MB: i64 = 1024 * KB;
 const GB: i64 = 1024 * MB;
@@ -113,7 +115,7 @@ pub fn exact_time(at: impl Moment) -> String {
 /// A file's name as it may stand on a page: without control characters and without the invisible ones that reverse
 /// the reading order, with which `photo_gpj.exe` can pose as a picture.
 pub fn shown_name(name: &str) -> String {
-    let shown: String = name.chars().filter(|&c| !c.is_control() && !is_bidi_control(c)).collect();
+    let shown: String = name.chars().filter(|&c| !characters::is_unsafe(c)).collect();
     if shown.is_empty() { "(no name)".to_owned() } else { shown }
 }
 
@@ -194,10 +196,6 @@ fn tail_start(name: &str) -> usize {
 fn joins_previous(c: char) -> bool {
     matches!(c, '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{0591}'..='\u{05C7}' | '\u{064B}'..='\u{065F}'
         | '\u{200D}' | '\u{20D0}'..='\u{20FF}' | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}')
-}
-
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

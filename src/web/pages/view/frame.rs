@@ -57,6 +57,8 @@ pub struct FrameUser {
     /// "Admin", "Staff" or "Viewer"
     pub role_word: String,
     pub is_admin: bool,
+    /// Whether the trash is among the entries.
+    pub sees_trash: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,6 +119,10 @@ impl Frame {
             Place::Admin => place == "admin",
             Place::Elsewhere => false,
         }
+    }
+
+    pub fn sees_trash(&self) -> bool {
+        self.user.as_ref().is_some_and(|user| user.sees_trash)
     }
 
     /// How many things the trash holds, when there are any.

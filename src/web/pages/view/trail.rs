@@ -265,6 +265,8 @@ pub struct HistoryPage {
     pub unsealed: i64,
     pub head: Option<HeadFacts>,
     pub shows_addresses: bool,
+    /// Files in the trash, and what was done to them, are on the paper too.
+    pub with_trash: bool,
     pub made_at: DateTime<Utc>,
     pub made_for: String,
 }
