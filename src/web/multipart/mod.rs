@@ -133,12 +133,14 @@ impl GuardedForm {
     /// [`Error::Csrf`] as for [`GuardedForm::prove`]; [`Refusal::Malformed`] for a form that cannot be read or is over
     /// a bound. Nothing can be read afterwards.
     pub async fn next(&mut self) -> Result<Option<Part>> {
+        if self.state != State::Open {
+            return Ok(None);
+        }
         self.prove().await?;
         let next = self.read_part().await;
         match &next {
             Ok(Some(_)) => {}
-            Ok(None) if self.state == State::Open => self.state = State::Ended,
-            Ok(None) => {}
+            Ok(None) => self.state = State::Ended,
             Err(_) => self.state = State::Broken,
         }
         next
@@ -178,11 +180,11 @@ impl GuardedForm {
         if self.state != State::Open {
             return Ok(None);
         }
-        if self.parts == MAX_PARTS {
-            return Err(malformed(format!("The form has more than {MAX_PARTS} parts.")));
-        }
         let Some(field) = self.feed.until(&mut self.parser, HEAD_MAX).await? else { return Ok(None) };
         self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return Err(malformed(format!("The form has more than {MAX_PARTS} parts.")));
+        }
         let head = Head::of(&field).ok_or_else(|| malformed("A part of the form has no name."))?;
         Ok(Some((head, field)))
     }
