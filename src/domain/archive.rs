@@ -235,7 +235,8 @@ impl Contents {
 /// The right to the archive is gone; the file is gone, has another size, or the store does not answer: the archive must
 /// break off.
 pub async fn open_entry(app: &Arc<App>, entry: &Entry, watch: &Watch) -> Result<File> {
-    let opened = attachments::open_listed(app, entry.id, watch).await;
+    let (watch, now) = (watch.clone(), app.clock.now());
+    let opened = attachments::open_checked(app, entry.id, move |conn, _| watch.ask_in(conn, now)).await;
     opened.map(|opened| opened.file).inspect_err(|error| {
         tracing::error!(attachment = %entry.id, ?error, "an archive breaks off");
     })

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck::{self, Watch},
+    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{
         self, EventRow, Subject,
@@ -167,11 +167,16 @@ pub async fn take(
     open_readable(app, found).await.map(|opened| Taken::Bytes(Box::new(opened)))
 }
 
-/// Opens a file of a batch for somebody whom a share link lets in: [`super::visits`] has decided that.
-pub(super) async fn open_in_batch(app: &Arc<App>, batch_id: Uuid, id: Uuid) -> Result<Opened> {
+/// Opens a file for an archive or a share link. No actor is asked here: `check` decides.
+pub(super) async fn open_checked(
+    app: &Arc<App>,
+    id: Uuid,
+    check: impl FnOnce(&mut PgConnection, &AttachmentRow) -> Result<()> + Send + 'static,
+) -> Result<Opened> {
     let look_up = move |conn: &mut PgConnection| {
-        let located = db::attachments::locate(conn, id)?;
-        readable(located.filter(|located| located.row.batch_id == batch_id).ok_or(Error::NotFound)?)
+        let located = db::attachments::locate(conn, id)?.ok_or(Error::NotFound)?;
+        check(conn, &located.row)?;
+        readable(located)
     };
     open_found(app, look_up).await
 }
@@ -186,16 +191,6 @@ where
         Ok(opened) => Ok(opened),
         Err(unserved) => fall_back(app, *unserved).await,
     }
-}
-
-/// Opens a file that an archive lists, while who asked for the archive still may have it.
-pub(super) async fn open_listed(app: &Arc<App>, id: Uuid, watch: &Watch) -> Result<Opened> {
-    let (watch, now) = (watch.clone(), app.clock.now());
-    let look_up = move |conn: &mut PgConnection| {
-        watch.ask_in(conn, now)?;
-        readable(db::attachments::locate(conn, id)?.ok_or(Error::NotFound)?)
-    };
-    open_found(app, look_up).await
 }
 
 /// Opens a file that was found before.

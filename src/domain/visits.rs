@@ -219,7 +219,10 @@ pub async fn download(
     };
     let slot = app.slots.visits.take(&[Taker::Link(id)])?;
     // Opened first: a file that cannot be read costs no download.
-    let opened = attachments::open_in_batch(app, batch_id, wanted).await?;
+    let opened = attachments::open_checked(app, wanted, move |_, row| {
+        if row.batch_id == batch_id { Ok(()) } else { Err(Error::NotFound) }
+    })
+    .await?;
     let now = app.clock.now();
     let details = json!({ "share": id, "filename": opened.row.original_name });
     app.db

@@ -34,6 +34,7 @@ mod previews;
 mod quarantine;
 mod races;
 mod refusals;
+mod revoked;
 mod scanning;
 mod second_rule;
 mod session;
