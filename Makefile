@@ -7,8 +7,12 @@ CARGO ?= cargo
 # Handed to what is run: `make test ARGS=storage`, `make run ARGS=--help`.
 ARGS ?=
 
+NODE_TOOLS := target/node-tools/node_modules/.bin
+PRETTIER := $(NODE_TOOLS)/prettier --config .ci/assets/prettier.json
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-garage demo screenshots fuzz fuzz-api lint fmt fmt-check clippy doc deny advisories
+.PHONY: help run test test-limits test-garage demo screenshots fuzz fuzz-api lint fmt fmt-assets fmt-check assets \
+	clippy doc deny advisories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -20,6 +24,12 @@ run: ## build in release mode and serve; the first start prints a one-time link
 test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
 	@.ci/setup rust postgres browser axe clamav
 	$(CARGO) test --locked --workspace $(ARGS)
+
+test-limits: ## what one person can send or hold, against a release build with little memory and few descriptors
+	@.ci/setup rust database
+	$(CARGO) build --release --locked
+	STILLAGE_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/stillage \
+		$(CARGO) test --locked --test exhaustion -- --nocapture $(ARGS)
 
 test-garage: ## the homes of files against a real Garage; compiles it the first time (ten minutes)
 	@.ci/setup rust postgres garage
@@ -43,13 +53,23 @@ fuzz-api: ## schemathesis against the API of a server of its own
 	$(CARGO) test --locked --workspace --no-run
 	.ci/fuzz-api $(ARGS)
 
-lint: fmt-check clippy doc deny ## formatting, clippy, docs and dependencies, warnings denied
+lint: fmt-check assets clippy doc deny ## formatting, assets, clippy, docs and dependencies, warnings denied
 
 fmt: ## format the code
 	$(CARGO) fmt --all
 
+fmt-assets: ## format the style sheets and scripts
+	@.ci/setup node-tools
+	$(PRETTIER) --write --log-level warn static .ci/assets
+
 fmt-check: ## formatting only
 	$(CARGO) fmt --all --check
+
+assets: ## style sheets and scripts: formatting, types (JSDoc), eslint
+	@.ci/setup node-tools
+	$(PRETTIER) --check --log-level warn static .ci/assets
+	$(NODE_TOOLS)/tsc --project .ci/assets
+	$(NODE_TOOLS)/eslint --config .ci/assets/eslint.config.cjs --max-warnings 0 static/js
 
 clippy: ## clippy on every target
 	@.ci/setup rust
@@ -64,6 +84,6 @@ deny: ## licences, sources and bans of dependencies (deny.toml)
 	@.ci/setup rust deny
 	$(CARGO) deny --locked --log-level warn check bans licenses sources
 
-advisories: ## known holes in dependencies; fetches the advisory database
+advisories: ## known holes in dependencies and abandoned ones; fetches the advisory database
 	@.ci/setup rust deny
-	$(CARGO) deny --locked check advisories
+	.ci/advisories $(ARGS)

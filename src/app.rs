@@ -1,6 +1,6 @@
 //! What a running Stillage is made of. One builder serves the server, the commands, the jobs and the tests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,12 @@ use crate::{
         settings,
     },
     domain::{
-        passwords::Passwords, readiness::Readiness, settings::Settings, sites, slots::Slots, tally::Tally,
+        limits::{Capacity, ConcurrencyLimits},
+        passwords::Passwords,
+        readiness::Readiness,
+        settings::Settings,
+        sites,
+        tally::Tally,
     },
     error::{Error, Result},
     metrics::Metrics,
@@ -26,6 +31,9 @@ use crate::{
 
 /// Connections that one process keeps at most.
 pub const POOL_SIZE: u32 = 16;
+
+/// How long a server that starts waits for PostgreSQL.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The parts, shared by everything that runs.
 pub struct App {
@@ -40,9 +48,11 @@ pub struct App {
     pub cloud: Option<Arc<ObjectStorage>>,
     pub clock: Clock,
     pub passwords: Passwords,
-    pub slots: Slots,
+    pub limits: ConcurrencyLimits,
     pub tally: Tally,
     pub readiness: Readiness,
+    /// Held while the copies of a file are looked at that a reader found damaged: many readers may find the same.
+    pub damage_check: tokio::sync::Mutex<()>,
     pub renderer: Renderer,
     pub metrics: Metrics,
     /// Signs and encrypts session cookies; the same on every instance of one database.
@@ -69,6 +79,9 @@ impl App {
     /// The database or the store cannot be had; the message says what to do.
     pub fn start(config: Config, owner: Owner, clock: Clock) -> anyhow::Result<Arc<Self>> {
         let (database_url, private) = open_database(&config, owner)?;
+        // Who typed a command is told at once.
+        let patience = if owner == Owner::Server { DATABASE_PATIENCE } else { Duration::ZERO };
+        db::start::wait(&database_url, patience)?;
         let applied = db::migrate::run_at(&database_url).map_err(with_cause)?;
         if applied > 0 {
             tracing::info!(applied, "database migrated");
@@ -102,13 +115,17 @@ impl App {
         };
         let store =
             LocalStore::open(&config.upload_storage_path, store_id, policy).map_err(Error::internal)?;
-        let scanner = config.scanner.clone().map(|address| Scanner::new(address, Patience::default()));
+        let scanner = config
+            .scanner
+            .clone()
+            .map(|address| Scanner::new(address, Patience::default(), chosen.now().max_upload_size));
         let cloud = match &config.cloud {
             Some(cloud) => Some(ObjectStorage::new(&cloud.bucket, cloud.patience).map_err(Error::internal)?),
             None => None,
         };
         Ok(Arc::new(Self {
             renderer: Renderer::new(config.render_program.clone()),
+            limits: ConcurrencyLimits::new(Capacity::for_descriptors(config.descriptors)),
             config,
             settings: chosen,
             scanner,
@@ -117,9 +134,9 @@ impl App {
             cloud: cloud.map(Arc::new),
             clock,
             passwords: Passwords::new(),
-            slots: Slots::default(),
             tally: Tally::default(),
             readiness: Readiness::default(),
+            damage_check: tokio::sync::Mutex::default(),
             metrics: Metrics::new()?,
             session_key: hex::decode(session_key).map_err(Error::internal)?,
             database_url,

@@ -1,8 +1,8 @@
 //! The one way off the async threads: a bounded hop to the runtime's blocking pool.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
 
@@ -25,11 +25,20 @@ where
 /// A bound on how much of one kind of work runs at once. Waiters wait on the async side, where they cost
 /// nothing, so that they never fill the blocking pool.
 #[derive(Clone)]
-pub struct Gate(Arc<Semaphore>);
+pub struct Gate {
+    places: Arc<Semaphore>,
+    /// How long somebody waits for a place, and the answer after that; `None` is for as long as it takes.
+    patience: Option<(Duration, fn() -> Error)>,
+}
 
 impl Gate {
     pub fn new(at_once: usize) -> Self {
-        Self(Arc::new(Semaphore::new(at_once)))
+        Self { places: Arc::new(Semaphore::new(at_once)), patience: None }
+    }
+
+    /// The same, where nobody waits longer than `patience` for a place: the answer is `busy` then.
+    pub fn within(self, patience: Duration, busy: fn() -> Error) -> Self {
+        Self { patience: Some((patience, busy)), ..self }
     }
 
     /// Waits for a place, then runs `work` on a blocking thread. The place is given back when the work ends,
@@ -49,12 +58,21 @@ impl Gate {
         G: FnOnce(T) -> Result<U> + Send + 'static,
         U: Send + 'static,
     {
-        let place = Arc::clone(&self.0).acquire_owned().await.map_err(Error::internal)?;
+        let place = self.place().await?;
         run(move || {
             let done = work()?;
             drop(place);
             then(done)
         })
         .await
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = match self.patience {
+            Some((patience, busy)) => tokio::time::timeout(patience, place).await.map_err(|_| busy())?,
+            None => place.await,
+        };
+        place.map_err(Error::internal)
     }
 }

@@ -63,11 +63,23 @@ mod tests {
             ("a\r\n\u{0}b", "a[U+000D][U+000A][U+0000]b", "a___b"),
             ("x\u{85}\u{2028}\u{E0041}", "x[U+0085][U+2028][U+E0041]", "x___"),
             // Spelt with joiners.
-            ("\u{1F469}\u{200D}\u{1F52C}.jpg", "\u{1F469}\u{200D}\u{1F52C}.jpg", "\u{1F469}\u{200D}\u{1F52C}.jpg"),
-            ("\u{639}\u{644}\u{6CC}\u{200C}\u{631}", "\u{639}\u{644}\u{6CC}\u{200C}\u{631}", "\u{639}\u{644}\u{6CC}\u{200C}\u{631}"),
+            (
+                "\u{1F469}\u{200D}\u{1F52C}.jpg",
+                "\u{1F469}\u{200D}\u{1F52C}.jpg",
+                "\u{1F469}\u{200D}\u{1F52C}.jpg",
+            ),
+            (
+                "\u{639}\u{644}\u{6CC}\u{200C}\u{631}",
+                "\u{639}\u{644}\u{6CC}\u{200C}\u{631}",
+                "\u{639}\u{644}\u{6CC}\u{200C}\u{631}",
+            ),
         ];
         for (text, visible, name) in table {
-            assert_eq!((made_visible(text).as_str(), in_file_name(text).as_str()), (visible, name), "{text:?}");
+            assert_eq!(
+                (made_visible(text).as_str(), in_file_name(text).as_str()),
+                (visible, name),
+                "{text:?}"
+            );
         }
     }
 }

@@ -90,7 +90,10 @@ pub enum Refusal {
     )]
     Infected { found: String },
     #[error("{reason} Nothing was stored; your file is still on your device.")]
-    ScannerUnavailable { reason: &'static str },
+    ScannerUnavailable { reason: Cow<'static, str> },
+    /// The scanner read it and could not look inside; it found nothing harmful.
+    #[error("{reason} Nothing was stored; your file is still on your device.")]
+    Unscannable { reason: &'static str },
     #[error("The batch is closed and takes no files. Ask an admin to reopen it.")]
     BatchClosed,
     #[error("No file was chosen.")]
@@ -110,6 +113,7 @@ impl Refusal {
             Self::StorageUnavailable { .. } => "storage_unavailable",
             Self::Infected { .. } => "infected",
             Self::ScannerUnavailable { .. } => "scanner_unavailable",
+            Self::Unscannable { .. } => "unscannable",
             Self::BatchClosed => "batch_closed",
             Self::NoFiles => "no_files",
             Self::Malformed { .. } => "bad_request",
@@ -178,10 +182,12 @@ impl Error {
 
     /// The database does not answer right now.
     pub fn database_busy() -> Self {
-        Self::Unavailable {
-            message: "The database does not answer. Nothing was lost; try again in a moment.".into(),
-            retry_after: Duration::from_secs(2),
-        }
+        Self::database_trouble("The database does not answer. Nothing was lost; try again in a moment.")
+    }
+
+    /// The database answers, but cannot do what it is asked, for the reason given.
+    pub fn database_trouble(message: &'static str) -> Self {
+        Self::Unavailable { message: message.into(), retry_after: Duration::from_secs(2) }
     }
 
     pub fn internal(cause: impl Into<anyhow::Error>) -> Self {

@@ -68,7 +68,11 @@ struct Escaping<'a, 'w>(&'a mut format::Writer<'w>);
 impl text::Write for Escaping<'_, '_> {
     fn write_str(&mut self, text: &str) -> text::Result {
         text.chars().try_for_each(|c| {
-            if characters::is_unsafe(c) { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
+            if characters::is_unsafe(c) {
+                write!(self.0, "{}", c.escape_default())
+            } else {
+                self.0.write_char(c)
+            }
         })
     }
 }

@@ -19,7 +19,7 @@ pub struct Args {
 
 pub fn run(config: Config, args: &Args) -> anyhow::Result<Finding> {
     let app = app(config)?;
-    let password = format!("demo-{}", hex::encode(rand::random::<[u8; 5]>()));
+    let password = format!("demo-{}", hex::encode(rand::random::<[u8; 8]>()));
     let size = demo::Size { batches: args.batches, ..demo::Size::default() };
     let bar = indicatif::ProgressBar::new(1000);
     bar.set_style(indicatif::ProgressStyle::with_template("{bar:40} {percent} % {eta}")?);

@@ -28,7 +28,13 @@ pub struct Args {
 
 pub fn run(config: Config, args: &Args) -> anyhow::Result<Outcome> {
     let (database, _private) = database(&config);
-    let patient = Patient { config: Arc::new(config), database, clock: Clock::default(), deep: args.deep };
+    let patient = Patient {
+        config: Arc::new(config),
+        database,
+        clock: Clock::default(),
+        deep: args.deep,
+        scanner: None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let areas = runtime.block_on(doctor::examine(&patient));
     // A disk that hangs must not hold up the report.

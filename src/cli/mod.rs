@@ -4,6 +4,7 @@
 #[macro_use]
 mod out;
 
+mod allocator;
 mod audit;
 mod backup;
 mod bench_data;
@@ -112,6 +113,7 @@ pub fn main() -> ExitCode {
             Err(_) => ExitCode::from(2),
         };
     };
+    allocator::tune();
     match run(command).and_then(out::all_said) {
         Ok(Finding::Good) => ExitCode::SUCCESS,
         Ok(Finding::Bad) => ExitCode::from(1),

@@ -1,6 +1,10 @@
 //! `stillage serve`
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,27 +16,41 @@ use crate::{
     clock::Clock,
     config::{Config, StorageMode},
     db::embedded::Owner,
-    domain::auth,
+    domain::{auth, descriptors},
     jobs::{Job, Worker, schedule},
     web,
 };
 
 /// The job in hand gets this long to end when the server stops.
 const JOB_STOP: Duration = Duration::from_secs(20);
-/// How often the store is looked at, besides every write.
+/// How often the store is examined, besides the look before every write.
 const STORE_CHECK: Duration = Duration::from_secs(5);
+/// A store that takes longer to answer counts as silent.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
-pub fn run(config: Config) -> anyhow::Result<Finding> {
+pub fn run(mut config: Config) -> anyhow::Result<Finding> {
+    config.descriptors = descriptors::raise();
     // Bound first: a port that is taken is told before anything is started.
     let address = config.bind_address;
     let listener = TcpListener::bind(address).with_context(|| {
         format!("BIND_ADDRESS={address} cannot be used; stop what listens there or choose another")
     })?;
+    let metrics = config.metrics_bind_address.map(listen_for_metrics).transpose()?;
     let app = App::start(config, Owner::Server, Clock::default())?;
-    actix_web::rt::System::new().block_on(serve(app, listener))
+    actix_web::rt::System::new().block_on(serve(app, listener, metrics))
 }
 
-async fn serve(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Finding> {
+fn listen_for_metrics(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| {
+        format!("METRICS_BIND_ADDRESS={address} cannot be used; stop what listens there or choose another")
+    })
+}
+
+async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    metrics: Option<TcpListener>,
+) -> anyhow::Result<Finding> {
     prepare(&app).await.map_err(with_cause)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -44,13 +62,22 @@ async fn serve(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Finding> 
         tracing::info!("stopping: running requests may end");
     };
 
+    if let Some(scanner) = &app.scanner {
+        scanner.start();
+    }
     let worker = Worker::start(&app);
     let watch = tokio::spawn(watch_store(Arc::clone(&app)));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let server = web::server::run(&app, listener, threads, stop)?;
+    let metrics = metrics.map(|listener| web::monitor::run(&app, listener)).transpose()?;
+    let metrics = metrics.map(|server| (server.handle(), actix_web::rt::spawn(server)));
     tracing::info!(address = %app.config.bind_address, url = app.config.public_url, "ready");
     server.await?;
 
+    if let Some((handle, served)) = metrics {
+        handle.stop(false).await;
+        served.await??;
+    }
     watch.abort();
     worker.stop(JOB_STOP).await;
     tracing::info!("stopped");
@@ -81,7 +108,15 @@ async fn watch_store(app: Arc<App>) {
     loop {
         tokio::time::sleep(STORE_CHECK).await;
         let store = Arc::clone(&app.store);
+        let examine = blocking::run(move || {
+            store.examine();
+            Ok(())
+        });
+        tokio::pin!(examine);
         // What it finds is logged and kept by the store itself.
-        let _ = blocking::run(move || Ok(store.check().is_ok())).await;
+        if tokio::time::timeout(STORE_PATIENCE, &mut examine).await.is_err() {
+            app.store.fell_silent();
+            let _ = examine.await;
+        }
     }
 }

@@ -5,6 +5,7 @@
 mod cloud;
 mod reader;
 mod scanner;
+mod timeouts;
 
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
@@ -16,6 +17,7 @@ pub use self::{
     cloud::{Bucket, Cdn, CloudStorage, DownloadMode, Patience, StorageMode},
     reader::{ConfigError, Entry},
     scanner::ScannerAddress,
+    timeouts::Timeouts,
 };
 
 /// Where PostgreSQL is.
@@ -50,6 +52,8 @@ pub struct Config {
     pub bind_address: SocketAddr,
     /// Without a slash at its end.
     pub public_url: String,
+    /// Whether HSTS covers the subdomains of the public address, too.
+    pub hsts_include_subdomains: bool,
     pub trusted_proxies: Vec<IpNet>,
     /// Where files live.
     pub storage_mode: StorageMode,
@@ -65,11 +69,17 @@ pub struct Config {
     pub session_max: Duration,
     pub first_admin: Option<FirstAdmin>,
     pub metrics_token: Option<SecretString>,
+    /// A loopback address that serves nothing but `/metrics`.
+    pub metrics_bind_address: Option<SocketAddr>,
     pub log_format: LogFormat,
     pub log_filter: String,
     /// What runs as the child that makes previews: this program itself. No variable sets it; tests, which are another
     /// program, do.
     pub render_program: PathBuf,
+    /// How long clients are waited for. No variable sets it either.
+    pub timeouts: Timeouts,
+    /// How many file descriptors may be open, which limits what is under way at once. `serve` sets what it is given.
+    pub descriptors: u64,
     entries: Vec<Entry>,
 }
 
@@ -112,6 +122,7 @@ impl Config {
         let bind_address: SocketAddr =
             read.parse("BIND_ADDRESS", "127.0.0.1:8080", "an address and a port such as 127.0.0.1:8080")?;
         let public_url = public_url(&mut read, bind_address)?;
+        let hsts_include_subdomains = read.parse("HSTS_INCLUDE_SUBDOMAINS", "false", "true or false")?;
         let trusted_proxies = trusted_proxies(&mut read)?;
         let (storage_mode, cloud) = cloud::read(&mut read)?;
         let scrub_every = days(read.number("SCRUB_EVERY_DAYS", 30, 1, 3_650)?);
@@ -132,6 +143,7 @@ impl Config {
             }
         };
         let metrics_token = read.secret("METRICS_TOKEN");
+        let metrics_bind_address = metrics_bind_address(&mut read)?;
         let log_format = read.parse("LOG_FORMAT", "text", "text or json")?;
         let log_filter =
             read.parse::<LogFilter>("RUST_LOG", "info", "a filter such as info,stillage=debug")?.0;
@@ -143,6 +155,7 @@ impl Config {
             data_path,
             bind_address,
             public_url,
+            hsts_include_subdomains,
             trusted_proxies,
             storage_mode,
             cloud,
@@ -154,10 +167,13 @@ impl Config {
             session_max,
             first_admin,
             metrics_token,
+            metrics_bind_address,
             log_format,
             log_filter,
             // What runs now, even when an upgrade has put another file in its place.
             render_program: "/proc/self/exe".into(),
+            timeouts: Timeouts::default(),
+            descriptors: 65_536,
             entries: read.entries,
         })
     }
@@ -175,6 +191,15 @@ impl Config {
     /// Whether users reach this server over HTTPS; turns on `Secure` cookies and HSTS.
     pub fn served_over_https(&self) -> bool {
         self.public_url.starts_with("https://")
+    }
+
+    /// The value of `Strict-Transport-Security` (RFC 6797), for a year; none without HTTPS.
+    pub fn hsts(&self) -> Option<&'static str> {
+        match (self.served_over_https(), self.hsts_include_subdomains) {
+            (false, _) => None,
+            (true, false) => Some("max-age=31536000"),
+            (true, true) => Some("max-age=31536000; includeSubDomains"),
+        }
     }
 }
 
@@ -224,6 +249,18 @@ fn public_url<F: Fn(&str) -> Option<String>>(
 
 fn is_no_host(c: char) -> bool {
     matches!(c, '/' | '?' | '#' | '@') || c.is_whitespace() || c.is_control()
+}
+
+fn metrics_bind_address<F: Fn(&str) -> Option<String>>(
+    read: &mut Reader<F>,
+) -> Result<Option<SocketAddr>, ConfigError> {
+    let name = "METRICS_BIND_ADDRESS";
+    let Some(text) = read.text(name) else { return Ok(None) };
+    let address = text.trim().parse::<SocketAddr>().ok();
+    match address.filter(|address| address.ip().to_canonical().is_loopback()) {
+        Some(address) => Ok(Some(address)),
+        None => Err(wrong(name, text, "a loopback address and a port such as 127.0.0.1:9100")),
+    }
 }
 
 fn trusted_proxies<F: Fn(&str) -> Option<String>>(read: &mut Reader<F>) -> Result<Vec<IpNet>, ConfigError> {

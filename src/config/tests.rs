@@ -28,6 +28,11 @@ fn a_wrong_value_is_named_with_what_is_allowed() {
         ("PUBLIC_URL", "https://example.com/path", "without a path"),
         ("PUBLIC_URL", "http://a.example\nb.example", "without a path"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,nonsense", "nonsense"),
+        ("HSTS_INCLUDE_SUBDOMAINS", "yes", "true or false"),
+        ("METRICS_BIND_ADDRESS", "0.0.0.0:9100", "a loopback address and a port"),
+        ("METRICS_BIND_ADDRESS", "192.0.2.7:9100", "a loopback address and a port"),
+        ("METRICS_BIND_ADDRESS", "[::]:9100", "a loopback address and a port"),
+        ("METRICS_BIND_ADDRESS", "localhost", "a loopback address and a port"),
         ("SESSION_MAX_HOURS", "-1", "a whole number from 1 to 8760"),
         ("LOG_FORMAT", "xml", "text or json"),
         ("LOG_FORMAT", "text\nERROR all is lost", "text or json"),
@@ -49,6 +54,26 @@ fn a_wrong_value_is_named_with_what_is_allowed() {
         assert!(message.contains(expected), "{message}");
         assert!(!message.contains('\n'), "{message}");
     }
+}
+
+#[test]
+fn hsts_needs_https_and_covers_subdomains_only_when_asked() {
+    let hsts = |url, subdomains| {
+        config(&[("PUBLIC_URL", url), ("HSTS_INCLUDE_SUBDOMAINS", subdomains)]).unwrap().hsts()
+    };
+    assert_eq!(hsts("http://files.example", "true"), None);
+    assert_eq!(hsts("https://files.example", ""), Some("max-age=31536000"));
+    assert_eq!(hsts("https://files.example", "false"), Some("max-age=31536000"));
+    assert_eq!(hsts("https://files.example", "true"), Some("max-age=31536000; includeSubDomains"));
+}
+
+#[test]
+fn metrics_listener_is_on_loopback() {
+    for address in ["127.0.0.1:9100", "127.0.0.2:0", "[::1]:9100", "[::ffff:127.0.0.1]:9100"] {
+        let read = config(&[("METRICS_BIND_ADDRESS", address)]).unwrap();
+        assert_eq!(read.metrics_bind_address, Some(address.parse().unwrap()));
+    }
+    assert_eq!(config(&[]).unwrap().metrics_bind_address, None);
 }
 
 #[test]

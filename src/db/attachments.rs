@@ -160,6 +160,11 @@ pub fn find_for_update(conn: &mut PgConnection, id: Uuid) -> Result<Option<Attac
     Ok(attachments::table.find(id).select(AttachmentRow::as_select()).for_update().first(conn).optional()?)
 }
 
+/// Who stored a file.
+pub fn uploader(conn: &mut PgConnection, id: Uuid) -> Result<Option<Uuid>> {
+    Ok(attachments::table.find(id).select(attachments::uploaded_by).first(conn).optional()?)
+}
+
 /// A neighbour in a batch: its id and original name.
 pub type Neighbour = Option<(Uuid, String)>;
 

@@ -1,7 +1,7 @@
 //! The queue: rows claimed for a short lease with `FOR UPDATE SKIP LOCKED`. No transaction stays open while a
 //! job runs.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{prelude::*, sql_query, sql_types};
 use serde_json::Value;
 use uuid::Uuid;
@@ -20,6 +20,8 @@ pub struct NewJob<'a> {
     pub max_attempts: i32,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// Jobs of one key wait for each other's turn: whose document it is for; nil for jobs that are nobody's.
+    pub fair_key: Uuid,
 }
 
 #[derive(Debug, Clone, Queryable, QueryableByName, Selectable)]
@@ -45,7 +47,7 @@ pub enum Kinds {
 }
 
 /// Takes the job of these kinds that is due first, until `lease_until`. Jobs whose worker let its lease run out are
-/// due again.
+/// due again. Previews have a queue of their own (`preview_jobs`).
 pub fn claim(
     conn: &mut PgConnection,
     worker: Uuid,
@@ -59,7 +61,7 @@ pub fn claim(
     };
     claim_in(
         conn,
-        r"kind NOT LIKE 'copy\_%' AND (kind = ANY ($4)) = $5",
+        r"kind <> 'make_previews' AND kind NOT LIKE 'copy\_%' AND (kind = ANY ($4)) = $5",
         named,
         only,
         worker,
@@ -120,6 +122,32 @@ pub fn hurry(conn: &mut PgConnection, kind: &str, now: DateTime<Utc>) -> Result<
         .filter(jobs::run_at.gt(now))
         .set(jobs::run_at.eq(now))
         .execute(conn)?)
+}
+
+/// No pause before another attempt is longer, with its jitter.
+const PAUSE_MAX: TimeDelta = TimeDelta::minutes(80);
+/// No lease is longer, with room for machines whose clocks differ.
+const LEASE_MAX: TimeDelta = TimeDelta::minutes(10);
+
+/// Makes due what a clock that ran ahead has put too far into the future: after it was set back such jobs would wait,
+/// and such leases hold, until that time came again. Returns how many jobs that were.
+pub fn forget_the_future(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<usize> {
+    let mut moved = 0;
+    // The predicates of the two partial indexes: a long backlog is not read for this.
+    for lane in [r"kind NOT LIKE 'copy\_%'", r"kind LIKE 'copy\_%'"] {
+        moved += sql_query(format!(
+            "UPDATE jobs SET run_at = $1 WHERE state = 'waiting' AND run_at > $2 AND {lane}"
+        ))
+        .bind::<sql_types::Timestamptz, _>(now)
+        .bind::<sql_types::Timestamptz, _>(now + PAUSE_MAX)
+        .execute(conn)?;
+    }
+    moved += diesel::update(jobs::table)
+        .filter(jobs::state.eq("running"))
+        .filter(jobs::lease_until.gt(now + LEASE_MAX))
+        .set(jobs::lease_until.eq(now - TimeDelta::seconds(1)))
+        .execute(conn)?;
+    Ok(moved)
 }
 
 /// Prolongs a lease; `false` when the job is no longer this worker's.

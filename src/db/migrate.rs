@@ -1,8 +1,6 @@
 //! Migrations, embedded in the binary and run by one instance at a time.
 
-use diesel::{
-    Connection, PgConnection, RunQueryDsl, migration::MigrationSource, pg::Pg, sql_query, sql_types,
-};
+use diesel::{PgConnection, RunQueryDsl, migration::MigrationSource, pg::Pg, sql_query, sql_types};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::{Error, Result};
@@ -52,5 +50,5 @@ fn unlock(conn: &mut PgConnection) -> Result<()> {
 
 /// Connects to `url` and migrates there.
 pub fn run_at(url: &str) -> Result<usize> {
-    run(&mut PgConnection::establish(url).map_err(Error::internal)?)
+    run(&mut super::dedicated(url)?)
 }

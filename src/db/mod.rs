@@ -1,6 +1,7 @@
 //! All SQL, one file per aggregate. Functions take `&mut PgConnection`; the domain decides what is one
 //! transaction. Nothing here knows who may do what.
 
+mod address;
 pub mod attachments;
 pub mod audit;
 pub mod audit_list;
@@ -22,9 +23,11 @@ pub mod job_list;
 pub mod jobs;
 pub mod ledger;
 pub mod migrate;
+mod outage;
 pub mod password_links;
 pub mod people;
 mod pool;
+pub mod preview_jobs;
 pub mod previews;
 pub mod purge;
 pub mod quarantine;
@@ -34,15 +37,18 @@ pub mod search;
 pub mod sessions;
 pub mod settings;
 pub mod shares;
+mod silence;
 pub mod sites;
+pub mod start;
 pub mod text_search;
 pub mod throttles;
 pub mod tokens;
+pub mod trouble;
 pub mod two_factor;
 pub mod uploads;
 pub mod users;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::{
     Connection, PgConnection,
@@ -50,14 +56,22 @@ use diesel::{
     result::DatabaseErrorKind,
 };
 
-use self::pool::{Deaths, Manager};
+use self::{
+    outage::Outage,
+    pool::{Deaths, Manager},
+};
 use crate::{
     blocking::Gate,
     error::{Error, Result},
 };
 
+pub use self::address::place;
+
 /// How long a caller waits for a connection before the answer is "busy".
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a caller waits for its turn, while all connections are in use, before the answer is "busy".
+const TURN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A statement that runs longer than this is stopped by the server: no page may hold a connection for ever.
 const STATEMENT_TIMEOUT: &str = "15s";
@@ -68,6 +82,7 @@ pub struct Db {
     pool: Pool<Manager>,
     deaths: Deaths,
     gate: Gate,
+    outage: Outage,
 }
 
 impl Db {
@@ -81,25 +96,26 @@ impl Db {
         let pool = Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
-            // Costs nothing but after a death: see `pool`.
-            .test_on_check_out(true)
+            .test_on_check_out(false)
             .connection_timeout(CHECKOUT_TIMEOUT)
+            .error_handler(Box::new(outage::Quiet))
             .build(manager)
             .map_err(Error::internal)?;
-        Ok(Self { pool, deaths, gate: Gate::new(size as usize) })
+        let gate = Gate::new(size as usize).within(TURN_TIMEOUT, Error::database_busy);
+        Ok(Self { pool, deaths, gate, outage: Outage::of(place(url)) })
     }
 
     /// Runs `work` with a connection, on a blocking thread. Bytes of files never move in here.
     ///
     /// # Errors
-    /// What `work` returns, or [`Error::Unavailable`] when no connection came within 3 s.
+    /// What `work` returns, or [`Error::Unavailable`] when no connection came within 11 s, within no time while
+    /// PostgreSQL is known to be down.
     pub async fn run<T, F>(&self, work: F) -> Result<T>
     where
         F: FnOnce(&mut PgConnection) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let db = self.clone();
-        self.gate.run(move || db.with_connection(work)).await
+        self.run_then(work, Ok).await
     }
 
     /// Runs `work` with a connection, gives it back, and goes on with `then` on the same thread: for what
@@ -108,7 +124,7 @@ impl Db {
     where
         F: FnOnce(&mut PgConnection) -> Result<T> + Send + 'static,
         G: FnOnce(T) -> Result<U> + Send + 'static,
-        T: 'static,
+        T: Send + 'static,
         U: Send + 'static,
     {
         let db = self.clone();
@@ -126,20 +142,42 @@ impl Db {
 
     fn with_connection<T>(&self, work: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         let mut checkout = self.checkout()?;
+        let _in_use = checkout.in_use();
         match work(&mut checkout.conn) {
             Err(Error::Internal(cause)) if checkout.has_died(&self.deaths) => {
                 tracing::error!(error = ?cause, "a database connection died");
                 Err(Error::database_busy())
             }
-            result => result,
+            Err(error) => Err(trouble::explained(error)),
+            result => {
+                if checkout.is_in_doubt() {
+                    checkout.has_died(&self.deaths);
+                }
+                result
+            }
         }
     }
 
+    /// A connection that lives, as far as is known.
     fn checkout(&self) -> Result<PooledConnection<Manager>> {
-        self.pool.get().map_err(|error| {
-            tracing::error!(%error, "no database connection");
-            Error::database_busy()
-        })
+        // r2d2 goes on trying to connect: who comes meanwhile need not wait for it.
+        if self.outage.is_known() && self.pool.state().connections == 0 {
+            return Err(Error::database_busy());
+        }
+        let until = Instant::now() + CHECKOUT_TIMEOUT;
+        loop {
+            let wait = until.saturating_duration_since(Instant::now());
+            let mut checkout = self.pool.get_timeout(wait).map_err(|error| {
+                self.outage.goes_on(&error);
+                Error::database_busy()
+            })?;
+            let in_use = checkout.in_use();
+            if checkout.is_alive(&self.deaths) {
+                drop(in_use);
+                self.outage.is_over();
+                return Ok(checkout);
+            }
+        }
     }
 
     /// Connections in use and open, for metrics.
@@ -149,16 +187,17 @@ impl Db {
     }
 }
 
-/// A connection outside the pool, for what holds one for long: migrations, the worker's ear.
+/// A connection outside the pool, for what holds one for long, such as migrations. Its statements may take any
+/// time.
 pub fn dedicated(url: &str) -> Result<PgConnection> {
-    PgConnection::establish(url).map_err(Error::internal)
+    PgConnection::establish(&address::bounded(url)).map_err(Error::internal)
 }
 
 fn with_options(url: &str) -> String {
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!(
-        "{url}{separator}options=-c%20statement_timeout%3D{STATEMENT_TIMEOUT}%20-c%20idle_in_transaction_session_timeout%3D{STATEMENT_TIMEOUT}&application_name=stillage"
-    )
+    let options = format!(
+        "-c%20statement_timeout%3D{STATEMENT_TIMEOUT}%20-c%20idle_in_transaction_session_timeout%3D{STATEMENT_TIMEOUT}"
+    );
+    address::with(&address::with(&address::bounded(url), "options", &options), "application_name", "stillage")
 }
 
 /// Whether the database refused a row because there is one like it.

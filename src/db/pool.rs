@@ -1,7 +1,7 @@
-//! The pool's connections, and what becomes of those that died in it.
+//! The pool's connections, and what happens to those that died in it.
 //!
 //! Asking a connection for its health at every use would cost a third of the throughput. Instead, one that is
-//! found dead tells of it, and each of the others is asked once before its next use: a restart of PostgreSQL
+//! found dead reports it, and each of the others is asked once before its next use: a restart of PostgreSQL
 //! costs one request its answer, not one per connection.
 
 use std::sync::{
@@ -10,8 +10,13 @@ use std::sync::{
 };
 
 use diesel::{
-    PgConnection,
+    Connection, PgConnection,
     r2d2::{ConnectionManager, Error, ManageConnection, R2D2Connection},
+};
+
+use super::{
+    address,
+    silence::{InUse, Line, Pulse},
 };
 
 /// How many deaths were seen so far.
@@ -21,12 +26,28 @@ pub(super) struct Deaths(Arc<AtomicU64>);
 /// A connection of the pool.
 pub(super) struct Pooled {
     pub conn: PgConnection,
+    line: Arc<Line>,
     /// The deaths that it is known to have outlived.
     outlived: u64,
     is_dead: bool,
 }
 
 impl Pooled {
+    /// Bounds how long PostgreSQL may be silent, until the answer is dropped.
+    pub fn in_use(&self) -> InUse {
+        self.line.in_use()
+    }
+
+    /// Whether it can be used: asked only after another one died.
+    pub fn is_alive(&mut self, deaths: &Deaths) -> bool {
+        let known = deaths.0.load(Ordering::Relaxed);
+        if self.outlived != known {
+            self.is_dead = self.conn.ping().is_err();
+            self.outlived = known;
+        }
+        !self.is_dead
+    }
+
     /// Asks the connection, after something failed on it. A dead one is not used again.
     pub fn has_died(&mut self, deaths: &Deaths) -> bool {
         self.is_dead = self.conn.ping().is_err();
@@ -35,17 +56,22 @@ impl Pooled {
         }
         self.is_dead
     }
+
+    /// Whether a transaction was left open in it: its end was not answered.
+    pub fn is_in_doubt(&mut self) -> bool {
+        self.conn.is_broken()
+    }
 }
 
-/// Makes and judges the connections.
+/// Makes the connections and judges them when they are given back.
 pub(super) struct Manager {
-    inner: ConnectionManager<PgConnection>,
+    url: String,
     deaths: Deaths,
 }
 
 impl Manager {
     pub fn new(url: String, deaths: Deaths) -> Self {
-        Self { inner: ConnectionManager::new(url), deaths }
+        Self { url, deaths }
     }
 }
 
@@ -55,19 +81,21 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> Result<Pooled, Error> {
         let outlived = self.deaths.0.load(Ordering::Relaxed);
-        Ok(Pooled { conn: self.inner.connect()?, outlived, is_dead: false })
+        let line = Line::new();
+        let url = address::with(&self.url, "tcp_user_timeout", &line.mark().to_string());
+        let in_use = line.in_use();
+        let mut conn = ConnectionManager::<PgConnection>::new(url).connect()?;
+        drop(in_use);
+        conn.set_instrumentation(Pulse(Arc::clone(&line)));
+        Ok(Pooled { conn, line, outlived, is_dead: false })
     }
 
-    fn is_valid(&self, pooled: &mut Pooled) -> Result<(), Error> {
-        let deaths = self.deaths.0.load(Ordering::Relaxed);
-        if pooled.outlived != deaths {
-            self.inner.is_valid(&mut pooled.conn)?;
-            pooled.outlived = deaths;
-        }
+    /// Never asked: [`Pooled::is_alive`] is, when a silence would be noticed.
+    fn is_valid(&self, _: &mut Pooled) -> Result<(), Error> {
         Ok(())
     }
 
     fn has_broken(&self, pooled: &mut Pooled) -> bool {
-        pooled.is_dead || self.inner.has_broken(&mut pooled.conn)
+        pooled.is_dead || std::thread::panicking() || pooled.conn.is_broken()
     }
 }

@@ -133,6 +133,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        fair_key -> Uuid,
     }
 }
 
@@ -142,6 +143,13 @@ diesel::table! {
         token_hash -> Bytea,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preview_turns (fair_key) {
+        fair_key -> Uuid,
+        served_at -> Timestamptz,
     }
 }
 
@@ -338,6 +346,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     batches,
     jobs,
     password_links,
+    preview_turns,
     previews,
     purges,
     recovery_codes,

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    dsl::{array, exists},
+    dsl::{array, case_when, exists},
     prelude::*,
+    sql_types::Timestamptz,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -104,8 +105,14 @@ pub fn set_state(conn: &mut PgConnection, key_hash: &[u8], state: &Value) -> Res
     Ok(diesel::update(sessions::table.find(key_hash)).set(sessions::state.eq(state)).execute(conn)? > 0)
 }
 
+/// Writes down a use. A session that was begun while the clock ran ahead counts from now: it would live longer by the
+/// difference otherwise.
 pub fn touch(conn: &mut PgConnection, key_hash: &[u8], at: DateTime<Utc>) -> Result<()> {
-    diesel::update(sessions::table.find(key_hash)).set(sessions::last_seen_at.eq(at)).execute(conn)?;
+    let begun_by_then =
+        case_when(sessions::created_at.gt(at), at.into_sql::<Timestamptz>()).otherwise(sessions::created_at);
+    diesel::update(sessions::table.find(key_hash))
+        .set((sessions::last_seen_at.eq(at), sessions::created_at.eq(begun_by_then)))
+        .execute(conn)?;
     Ok(())
 }
 
@@ -145,6 +152,12 @@ pub fn living_of_user(
         .order((sessions::last_seen_at.desc(), sessions::id))
         .select(SessionFacts::as_select())
         .load(conn)?)
+}
+
+/// Whether this user has this session.
+pub fn is_of_user(conn: &mut PgConnection, user_id: Uuid, id: Uuid) -> Result<bool> {
+    let one = sessions::table.filter(sessions::id.eq(id)).filter(sessions::user_id.eq(user_id));
+    Ok(diesel::select(exists(one)).get_result(conn)?)
 }
 
 /// Ends one session of this user; whether there was one.

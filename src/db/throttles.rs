@@ -6,6 +6,9 @@ use diesel::{prelude::*, sql_query, sql_types};
 use super::schema::throttles;
 use crate::error::Result;
 
+/// How far the clocks of two instances may be apart without losing counts.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(2);
+
 /// Counts one attempt under `key`, of which `burst` may come at once and then one in each `refill`. `None` when it is
 /// let through, else how long to wait: then it is not counted. Requests at the same moment wait for each other at the
 /// row.
@@ -18,15 +21,19 @@ pub fn attempt(
 ) -> Result<Option<TimeDelta>> {
     // Later than that, the bucket is empty.
     let latest = now + refill * (burst - 1);
+    // A moment that no attempt of now can lead to was counted while the clock ran ahead: it does not count.
+    let impossible = now + refill * (2 * burst) + CLOCKS_APART;
     let counted = sql_query(
         "INSERT INTO throttles AS t (key, free_at) VALUES ($1, $3)
-         ON CONFLICT (key) DO UPDATE SET free_at = greatest(t.free_at, $2) + ($3 - $2)
-          WHERE greatest(t.free_at, $2) <= $4",
+         ON CONFLICT (key) DO UPDATE
+            SET free_at = CASE WHEN t.free_at > $5 THEN $3 ELSE greatest(t.free_at, $2) + ($3 - $2) END
+          WHERE t.free_at > $5 OR greatest(t.free_at, $2) <= $4",
     )
     .bind::<sql_types::Binary, _>(key)
     .bind::<sql_types::Timestamptz, _>(now)
     .bind::<sql_types::Timestamptz, _>(now + refill)
     .bind::<sql_types::Timestamptz, _>(latest)
+    .bind::<sql_types::Timestamptz, _>(impossible)
     .execute(conn)?;
     if counted > 0 {
         return Ok(None);

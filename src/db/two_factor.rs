@@ -40,11 +40,16 @@ pub fn enable(conn: &mut PgConnection, user_id: Uuid, step: i64, at: DateTime<Ut
     Ok(())
 }
 
+/// Steps that two codes good at the same moment can be apart: one before and one after the present.
+const STEPS_APART: i64 = 2;
+
 /// Uses up the code of a step and all before it; `false` when it was used already. Requests at the same moment
-/// wait for each other at the row.
+/// wait for each other at the row. A last step further ahead was used while the clock ran ahead: it would refuse every
+/// code until that time came again, so it does not count.
 pub fn use_step(conn: &mut PgConnection, user_id: Uuid, step: i64) -> Result<bool> {
+    let is_new = two_factors::last_step.lt(step).or(two_factors::last_step.gt(step + STEPS_APART));
     let used = diesel::update(two_factors::table.find(user_id))
-        .filter(two_factors::last_step.lt(step))
+        .filter(is_new)
         .set(two_factors::last_step.eq(step))
         .execute(conn)?;
     Ok(used > 0)

@@ -126,7 +126,16 @@ pub struct Actor {
 impl Actor {
     pub fn user(user_id: Uuid, name: String, role: Role, sites: Vec<Uuid>, address: Option<IpAddr>) -> Self {
         let sites = (role != Role::Admin).then_some(sites);
-        Self { user_id: Some(user_id), name, role, sites, is_held_to_a_site: false, token: None, credential: Credential::None, address }
+        Self {
+            user_id: Some(user_id),
+            name,
+            role,
+            sites,
+            is_held_to_a_site: false,
+            token: None,
+            credential: Credential::None,
+            address,
+        }
     }
 
     /// The same person with no more rights than a token gives.

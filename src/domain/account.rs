@@ -7,10 +7,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::Actor,
     audit::{self, Subject},
-    auth, maintenance, passwords, sites, users,
+    auth, maintenance, password_rules, recheck, sites, users,
 };
 pub use crate::db::sessions::SessionFacts;
 use crate::{
@@ -52,13 +51,13 @@ pub async fn rename(app: &App, actor: &Actor, display_name: &str) -> Result<Stri
     let name = display_name.trim().to_owned();
     users::check_display_name(&name).map_err(|problem| Error::Invalid(vec![problem]))?;
     recheck::own(app, actor, move |conn, actor| {
-            let user = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
-            if name != user.display_name {
-                users::put_display_name(conn, &actor, &user, &name, now)?;
-            }
-            Ok(name)
-        })
-        .await
+        let user = db::users::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+        if name != user.display_name {
+            users::put_display_name(conn, &actor, &user, &name, now)?;
+        }
+        Ok(name)
+    })
+    .await
 }
 
 /// Changes the password. Every session and token ends, the caller's too: whoever sits in front of this one is given a new
@@ -75,44 +74,54 @@ pub async fn change_password(
 ) -> Result<UserRow> {
     let id = actor.account()?;
     let user = auth::confirm_password(app, actor, "current", current).await?;
-    passwords::check_new_password_of(&user.username, &new)
-        .map_err(|problem| Error::Invalid(vec![problem]))?;
+    password_rules::check(app, &[&user.username, &user.display_name], &new).await?;
     let hash = app.passwords.hash(new).await?;
     let now = app.clock.now();
     recheck::own(app, actor, move |conn, actor| {
-            let latest = auth::still(conn, &user)?;
-            users::put_password(conn, &actor, &latest, &hash, "own", now)?;
-            db::users::find(conn, id)?.ok_or(Error::NotFound)
-        })
-        .await
+        let latest = auth::still(conn, &user)?;
+        users::put_password(conn, &actor, &latest, &hash, "own", now)?;
+        db::users::find(conn, id)?.ok_or(Error::NotFound)
+    })
+    .await
 }
 
-/// Ends one of one's own sessions.
+/// Ends one of the actor's own sessions, given the password (ASVS 5.0, 7.5.2).
 ///
 /// # Errors
-/// [`Error::NotFound`] for one that is over, or somebody else's.
-pub async fn revoke(app: &App, actor: &Actor, session: Uuid) -> Result<()> {
+/// [`Error::NotFound`] for a session that is over, or of somebody else; [`Error::Invalid`] for a wrong password (field
+/// `password`), [`Error::Throttled`] after too many.
+pub async fn revoke(app: &App, actor: &Actor, session: Uuid, password: SecretString) -> Result<()> {
     let (id, now) = (actor.account()?, app.clock.now());
+    if !app.db.run(move |conn| db::sessions::is_of_user(conn, id, session)).await? {
+        return Err(Error::NotFound);
+    }
+    let user = auth::confirm_password(app, actor, "password", password).await?;
     recheck::own(app, actor, move |conn, actor| {
-            if !db::sessions::delete_of_user(conn, id, session)? {
-                return Err(Error::NotFound);
-            }
-            revoked(conn, &actor, id, 1, now)
-        })
-        .await
+        auth::still(conn, &user)?;
+        if !db::sessions::delete_of_user(conn, id, session)? {
+            return Err(Error::NotFound);
+        }
+        revoked(conn, &actor, id, 1, now)
+    })
+    .await
 }
 
-/// Ends all of one's own sessions but this one and returns how many.
-pub async fn revoke_others(app: &App, actor: &Actor, kept: Uuid) -> Result<usize> {
+/// Ends all of the actor's own sessions but `kept`, given the password (ASVS 5.0, 7.5.2), and returns how many.
+///
+/// # Errors
+/// [`Error::Invalid`] for a wrong password (field `password`), [`Error::Throttled`] after too many.
+pub async fn revoke_others(app: &App, actor: &Actor, kept: Uuid, password: SecretString) -> Result<usize> {
     let (id, now) = (actor.account()?, app.clock.now());
+    let user = auth::confirm_password(app, actor, "password", password).await?;
     recheck::own(app, actor, move |conn, actor| {
-            let ended = db::sessions::delete_others(conn, id, kept)?;
-            if ended > 0 {
-                revoked(conn, &actor, id, ended, now)?;
-            }
-            Ok(ended)
-        })
-        .await
+        auth::still(conn, &user)?;
+        let ended = db::sessions::delete_others(conn, id, kept)?;
+        if ended > 0 {
+            revoked(conn, &actor, id, ended, now)?;
+        }
+        Ok(ended)
+    })
+    .await
 }
 
 fn revoked(

@@ -19,9 +19,10 @@ use super::{
     attachments,
     audit::{self, Subject},
     batches::{cut_to_page, not_in_trash, visible},
-    csv::cell,
-    files, recheck::{self, Watch},
-    slots::{Slot, Taker},
+    csv::{cell, one_line},
+    files,
+    limits::{LimitKey, Permit},
+    recheck::{self, Watch},
 };
 use crate::{
     app::App,
@@ -53,7 +54,7 @@ pub struct Archive {
     /// Whether it may go on.
     pub watch: Watch,
     /// The place it takes among those on their way; none where it is only looked at.
-    pub slot: Option<Slot>,
+    pub permit: Option<Permit>,
 }
 
 impl Archive {
@@ -68,6 +69,7 @@ pub struct Entry {
     pub id: Uuid,
     pub name: String,
     pub size: u64,
+    pub sha256: Vec<u8>,
     pub modified: DateTime<Utc>,
 }
 
@@ -104,8 +106,8 @@ pub async fn open(
             Ok((batch.number, batch.site_id))
         })
         .await?;
-    let takers: Vec<Taker> = actor.id().map(Taker::User).into_iter().collect();
-    let slot = (purpose == Purpose::Take).then(|| app.slots.archives.take(&takers)).transpose()?;
+    let keys = Vec::from_iter(LimitKey::of(actor));
+    let permit = (purpose == Purpose::Take).then(|| app.limits.archives.acquire(&keys)).transpose()?;
     let is_chosen = chosen.is_some();
     let contents = contents(app, batch, chosen, Reader::Colleague).await?;
     if is_chosen && contents.is_empty() {
@@ -117,13 +119,13 @@ pub async fn open(
         let details = json!({ "files": archive.files.len(), "bytes": archive.bytes(), "chosen": is_chosen });
         let at = archive.made_at;
         recheck::transaction(app, actor, move |conn, actor| {
-                visible(conn, &actor, Action::See, batch)?;
-                ledger::record(conn, at, Op::Download, site, &parts)?;
-                audit::record(conn, at, &actor, "batch.archive", Subject::Batch(batch), details)
-            })
-            .await?;
+            visible(conn, &actor, Action::See, batch)?;
+            ledger::record(conn, at, Op::Download, site, &parts)?;
+            audit::record(conn, at, &actor, "batch.archive", Subject::Batch(batch), details)
+        })
+        .await?;
     }
-    Ok(Archive { slot, ..archive })
+    Ok(Archive { permit, ..archive })
 }
 
 /// Reads what is known of the files of a batch, or of the chosen ones. Whoever calls has decided that they may go out.
@@ -213,7 +215,13 @@ impl Contents {
             hex::encode(&row.sha256),
             row.uploaded_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         );
-        self.files.push(Entry { id: row.id, name, size: row.size_bytes as u64, modified: row.uploaded_at });
+        self.files.push(Entry {
+            id: row.id,
+            name,
+            size: row.size_bytes as u64,
+            sha256: row.sha256,
+            modified: row.uploaded_at,
+        });
     }
 
     /// The archive, and its files for the ledger.
@@ -225,18 +233,17 @@ impl Contents {
         }
         texts.push((MANIFEST, self.manifest));
         let filename = Names::default().give(&format!("{number}.zip"));
-        (Archive { filename, made_at, files: self.files, texts, watch, slot: None }, self.parts)
+        (Archive { filename, made_at, files: self.files, texts, watch, permit: None }, self.parts)
     }
 }
 
 /// Opens the bytes of a file in an archive, if that may go on.
 ///
 /// # Errors
-/// The right to the archive is gone; the file is gone, has another size, or the store does not answer: the archive must
-/// break off.
+/// The right to the archive is gone; the file is gone, has another size, is small and damaged, or the store does not
+/// answer: the archive must break off.
 pub async fn open_entry(app: &Arc<App>, entry: &Entry, watch: &Watch) -> Result<File> {
-    let (watch, now) = (watch.clone(), app.clock.now());
-    let opened = attachments::open_checked(app, entry.id, move |conn, _| watch.ask_in(conn, now)).await;
+    let opened = attachments::open_listed(app, entry.id, watch).await;
     opened.map(|opened| opened.file).inspect_err(|error| {
         tracing::error!(attachment = %entry.id, ?error, "an archive breaks off");
     })

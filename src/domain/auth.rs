@@ -192,7 +192,7 @@ pub async fn check_setup_token(app: &App, token: &str) -> Result<()> {
 pub async fn set_up(app: &App, token: &str, username: &str, password: SecretString) -> Result<UserRow> {
     check_setup_token(app, token).await?;
     let given = hash_token(token);
-    let new = users::NewUser::checked(username, Role::Admin, &password)?;
+    let new = users::NewUser::checked(app, username, Role::Admin, &password).await?;
     let hash = app.passwords.hash(password).await?;
     let now = app.clock.now();
     app.db
@@ -213,7 +213,7 @@ pub async fn make_first_admin(app: &App) -> Result<bool> {
     if app.db.run(db::users::any_admin).await? {
         return Ok(false);
     }
-    let new = users::NewUser::checked(&first.username, Role::Admin, &first.password)?;
+    let new = users::NewUser::checked(app, &first.username, Role::Admin, &first.password).await?;
     let hash = app.passwords.hash(first.password).await?;
     let now = app.clock.now();
     app.db

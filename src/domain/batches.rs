@@ -8,10 +8,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, EventRow, Subject},
-    files, hold, new_batch, retention, sites,
+    files, hold, new_batch, recheck, retention, sites,
 };
 use crate::{
     app::App,
@@ -185,6 +184,19 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> 
         .await
 }
 
+/// Whether the actor may make batches at all, to be asked before what they send is read.
+///
+/// # Errors
+/// [`Error::Forbidden`] when there is no site at which they may.
+pub fn check_may_create(actor: &Actor) -> Result<()> {
+    let may = |site| actor.may(Action::ManageBatches, Resource::Site(site));
+    let is_allowed = match actor.visible_sites() {
+        Some(sites) => sites.iter().copied().any(may),
+        None => may(Uuid::nil()),
+    };
+    if is_allowed { Ok(()) } else { Err(Error::Forbidden) }
+}
+
 /// Makes a batch in `site_id`, or in the actor's only site when there is just one to choose.
 ///
 /// # Errors
@@ -192,23 +204,21 @@ pub async fn show(app: &App, actor: &Actor, id: Uuid, wanted: files::Filter) -> 
 pub async fn create(app: &App, actor: &Actor, site_id: Option<Uuid>, details: Details) -> Result<BatchRow> {
     let now = app.clock.now();
     recheck::transaction(app, actor, move |conn, actor| {
-            let site_id = match site_id {
-                Some(id) => id,
-                None => the_only_site(conn, &actor)?,
-            };
-            authorize(&actor, Action::ManageBatches, Resource::Site(site_id)).map_err(
-                |error| match error {
-                    Error::NotFound => Error::invalid("site_id", "Choose one of your sites."),
-                    other => other,
-                },
-            )?;
-            if !db::sites::all(conn)?.iter().any(|site| site.id == site_id) {
-                return Err(Error::invalid("site_id", "Choose one of your sites."));
-            }
-            let account = actor.account()?;
-            new_batch::insert(conn, &actor, account, site_id, details, now)
-        })
-        .await
+        let site_id = match site_id {
+            Some(id) => id,
+            None => the_only_site(conn, &actor)?,
+        };
+        authorize(&actor, Action::ManageBatches, Resource::Site(site_id)).map_err(|error| match error {
+            Error::NotFound => Error::invalid("site_id", "Choose one of your sites."),
+            other => other,
+        })?;
+        if !db::sites::all(conn)?.iter().any(|site| site.id == site_id) {
+            return Err(Error::invalid("site_id", "Choose one of your sites."));
+        }
+        let account = actor.account()?;
+        new_batch::insert(conn, &actor, account, site_id, details, now)
+    })
+    .await
 }
 
 /// A batch for whoever may change it.
@@ -230,19 +240,19 @@ pub async fn for_edit(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
 pub async fn edit(app: &App, actor: &Actor, id: Uuid, details: Details) -> Result<BatchRow> {
     let now = app.clock.now();
     recheck::transaction(app, actor, move |conn, actor| {
-            let before = locked(conn, &actor, Action::ManageBatches, id)?;
-            not_in_trash(&before)?;
-            let details = details.checked()?;
-            let changes = changes(&before, &details);
-            if changes.is_empty() {
-                return Ok(before);
-            }
-            db::batches::set_details(conn, id, &details.number, &details.product, &details.notes, now)
-                .map_err(|error| number_taken(error, &details.number))?;
-            audit::record(conn, now, &actor, "batch.edit", Subject::Batch(id), changes.into())?;
-            db::batches::find(conn, id)?.ok_or(Error::NotFound)
-        })
-        .await
+        let before = locked(conn, &actor, Action::ManageBatches, id)?;
+        not_in_trash(&before)?;
+        let details = details.checked()?;
+        let changes = changes(&before, &details);
+        if changes.is_empty() {
+            return Ok(before);
+        }
+        db::batches::set_details(conn, id, &details.number, &details.product, &details.notes, now)
+            .map_err(|error| number_taken(error, &details.number))?;
+        audit::record(conn, now, &actor, "batch.edit", Subject::Batch(id), changes.into())?;
+        db::batches::find(conn, id)?.ok_or(Error::NotFound)
+    })
+    .await
 }
 
 /// What an edit changes, as `field: [before, after]`.
@@ -278,15 +288,15 @@ async fn set_status(
 ) -> Result<BatchRow> {
     let now = app.clock.now();
     recheck::transaction(app, actor, move |conn, actor| {
-            let batch = locked(conn, &actor, action, id)?;
-            not_in_trash(&batch)?;
-            if batch.status != status {
-                db::batches::set_status(conn, id, status, now)?;
-                audit::record(conn, now, &actor, event, Subject::Batch(id), json!({}))?;
-            }
-            Ok(batch)
-        })
-        .await
+        let batch = locked(conn, &actor, action, id)?;
+        not_in_trash(&batch)?;
+        if batch.status != status {
+            db::batches::set_status(conn, id, status, now)?;
+            audit::record(conn, now, &actor, event, Subject::Batch(id), json!({}))?;
+        }
+        Ok(batch)
+    })
+    .await
 }
 
 /// Moves a batch with its files to the trash. Doing it twice changes nothing.
@@ -305,26 +315,19 @@ pub async fn restore(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
 async fn set_trashed(app: &App, actor: &Actor, id: Uuid, trashed: bool) -> Result<BatchRow> {
     let now = app.clock.now();
     recheck::transaction(app, actor, move |conn, actor| {
-            let batch = locked(conn, &actor, Action::ManageBatches, id)?;
-            if trashed {
-                retention::not_held(&batch)?;
-            }
-            if batch.trashed_at.is_some() != trashed {
-                let by = if trashed { Some((now, actor.account()?)) } else { None };
-                db::batches::set_trashed(conn, id, by, now)?;
-                let event = if trashed { "batch.trash" } else { "batch.restore" };
-                audit::record(
-                    conn,
-                    now,
-                    &actor,
-                    event,
-                    Subject::Batch(id),
-                    json!({ "number": batch.number }),
-                )?;
-            }
-            Ok(batch)
-        })
-        .await
+        let batch = locked(conn, &actor, Action::ManageBatches, id)?;
+        if trashed {
+            retention::not_held(&batch)?;
+        }
+        if batch.trashed_at.is_some() != trashed {
+            let by = if trashed { Some((now, actor.account()?)) } else { None };
+            db::batches::set_trashed(conn, id, by, now)?;
+            let event = if trashed { "batch.trash" } else { "batch.restore" };
+            audit::record(conn, now, &actor, event, Subject::Batch(id), json!({ "number": batch.number }))?;
+        }
+        Ok(batch)
+    })
+    .await
 }
 
 /// The batch, if the actor may do this with it.

@@ -37,7 +37,6 @@ pub fn line(cells: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     cells.join(",") + "\r\n"
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,7 +30,8 @@ pub(super) fn end_lost(
     if user.disabled_at.is_none() {
         let owner = as_is(conn, &user)?;
         let sites: Vec<Uuid> = db::sites::all(conn)?.into_iter().map(|site| site.id).collect();
-        let may = |action| sites.iter().copied().filter(|site| owner.may(action, Resource::Site(*site))).collect();
+        let may =
+            |action| sites.iter().copied().filter(|site| owner.may(action, Resource::Site(*site))).collect();
         (shared, seen) = (may(Action::Share), may(Action::See));
     }
     let ended = db::shares::revoke_of_maker(conn, owner, &shared, now)?;

@@ -9,13 +9,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor},
     attachments, audit,
     audit::Subject,
     batches::{not_in_trash, visible},
     kind::Kind,
-    purge,
+    purge, recheck,
     retention::not_held,
 };
 use crate::{
@@ -49,15 +48,15 @@ pub struct Done {
 pub async fn trash(app: &App, actor: &Actor, batch: Uuid, ids: Vec<Uuid>) -> Result<Done> {
     let now = app.clock.now();
     recheck::transaction(app, actor, move |conn, actor| {
-            let files = locked(conn, &actor, batch, &Chosen::Ids(ids))?;
-            // Locked, so that a hold that comes at this moment waits, or is seen.
-            not_held(&db::batches::find_for_update(conn, batch)?.ok_or(Error::NotFound)?)?;
-            let going: Vec<_> = files.into_iter().filter(is_living).collect();
-            let ids: Vec<Uuid> = going.iter().map(|file| file.id).collect();
-            db::batch_files::set_trashed(conn, &ids, Some((now, actor.account()?)))?;
-            finish(conn, now, &actor, batch, "attachment.trash", &going, Change::removed_all(&going))
-        })
-        .await
+        let files = locked(conn, &actor, batch, &Chosen::Ids(ids))?;
+        // Locked, so that a hold that comes at this moment waits, or is seen.
+        not_held(&db::batches::find_for_update(conn, batch)?.ok_or(Error::NotFound)?)?;
+        let going: Vec<_> = files.into_iter().filter(is_living).collect();
+        let ids: Vec<Uuid> = going.iter().map(|file| file.id).collect();
+        db::batch_files::set_trashed(conn, &ids, Some((now, actor.account()?)))?;
+        finish(conn, now, &actor, batch, "attachment.trash", &going, Change::removed_all(&going))
+    })
+    .await
 }
 
 /// Brings the chosen files back into their batch, all or none.
@@ -67,14 +66,14 @@ pub async fn trash(app: &App, actor: &Actor, batch: Uuid, ids: Vec<Uuid>) -> Res
 pub async fn restore(app: &App, actor: &Actor, batch: Uuid, chosen: Chosen) -> Result<Done> {
     let now = app.clock.now();
     recheck::transaction(app, actor, move |conn, actor| {
-            let files = locked(conn, &actor, batch, &chosen)?;
-            let coming: Vec<_> = files.into_iter().filter(|file| !is_living(file)).collect();
-            let ids: Vec<Uuid> = coming.iter().map(|file| file.id).collect();
-            purge::not_begun(conn, &ids)?;
-            db::batch_files::set_trashed(conn, &ids, None)?;
-            finish(conn, now, &actor, batch, "attachment.restore", &coming, Change::added_all(&coming))
-        })
-        .await
+        let files = locked(conn, &actor, batch, &chosen)?;
+        let coming: Vec<_> = files.into_iter().filter(|file| !is_living(file)).collect();
+        let ids: Vec<Uuid> = coming.iter().map(|file| file.id).collect();
+        purge::not_begun(conn, &ids)?;
+        db::batch_files::set_trashed(conn, &ids, None)?;
+        finish(conn, now, &actor, batch, "attachment.restore", &coming, Change::added_all(&coming))
+    })
+    .await
 }
 
 /// Counts the files in or out and writes down what happened to each.
@@ -104,20 +103,19 @@ fn finish(
 pub async fn set_kind(app: &App, actor: &Actor, batch: Uuid, ids: Vec<Uuid>, kind: &str) -> Result<Done> {
     let (now, kind) = (app.clock.now(), Kind::parse(kind));
     recheck::transaction(app, actor, move |conn, actor| {
-            let files = locked(conn, &actor, batch, &Chosen::Ids(ids))?;
-            let kind = kind.ok_or_else(unknown_kind)?.key();
-            let changed: Vec<_> =
-                files.into_iter().filter(|file| is_living(file) && file.kind != kind).collect();
-            let ids: Vec<Uuid> = changed.iter().map(|file| file.id).collect();
-            db::batch_files::set_kind(conn, &ids, kind)?;
-            let events = changed.iter().map(|file| {
-                let details = json!({ "filename": file.original_name, "kind": [file.kind, kind] });
-                (Subject::Attachment { id: file.id, batch }, details)
-            });
-            audit::record_many(conn, now, &actor, "attachment.edit", events)?;
-            Ok(Done { batch, changed: changed.len(), at: now })
-        })
-        .await
+        let files = locked(conn, &actor, batch, &Chosen::Ids(ids))?;
+        let kind = kind.ok_or_else(unknown_kind)?.key();
+        let changed: Vec<_> = files.into_iter().filter(|file| is_living(file) && file.kind != kind).collect();
+        let ids: Vec<Uuid> = changed.iter().map(|file| file.id).collect();
+        db::batch_files::set_kind(conn, &ids, kind)?;
+        let events = changed.iter().map(|file| {
+            let details = json!({ "filename": file.original_name, "kind": [file.kind, kind] });
+            (Subject::Attachment { id: file.id, batch }, details)
+        });
+        audit::record_many(conn, now, &actor, "attachment.edit", events)?;
+        Ok(Done { batch, changed: changed.len(), at: now })
+    })
+    .await
 }
 
 /// Kind and note of one file. Saying the same again changes nothing.
@@ -129,30 +127,30 @@ pub async fn edit(app: &App, actor: &Actor, id: Uuid, kind: &str, note: &str) ->
     let (now, kind) = (app.clock.now(), Kind::parse(kind));
     let note = note.trim().replace("\r\n", "\n");
     recheck::transaction(app, actor, move |conn, actor| {
-            db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
-            let found = db::attachments::find(conn, id)?;
-            let found = attachments::visible(&actor, Action::ManageFiles, found)?;
-            if found.batch_trashed || !is_living(&found.row) {
-                return Err(Error::conflict("file_trashed", "The file is in the trash. Restore it first."));
+        db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+        let found = db::attachments::find(conn, id)?;
+        let found = attachments::visible(&actor, Action::ManageFiles, found)?;
+        if found.batch_trashed || !is_living(&found.row) {
+            return Err(Error::conflict("file_trashed", "The file is in the trash. Restore it first."));
+        }
+        let kind = kind.ok_or_else(unknown_kind)?.key();
+        check_note(&note)?;
+        let before = found.row;
+        let mut details = serde_json::Map::new();
+        for (field, old, new) in [("kind", before.kind.as_str(), kind), ("note", &before.note, &note)] {
+            if old != new {
+                details.insert(field.to_owned(), json!([old, new]));
             }
-            let kind = kind.ok_or_else(unknown_kind)?.key();
-            check_note(&note)?;
-            let before = found.row;
-            let mut details = serde_json::Map::new();
-            for (field, old, new) in [("kind", before.kind.as_str(), kind), ("note", &before.note, &note)] {
-                if old != new {
-                    details.insert(field.to_owned(), json!([old, new]));
-                }
-            }
-            if details.is_empty() {
-                return Ok(());
-            }
-            details.insert("filename".to_owned(), json!(before.original_name));
-            db::batch_files::set_about(conn, id, kind, &note)?;
-            let subject = Subject::Attachment { id, batch: before.batch_id };
-            audit::record(conn, now, &actor, "attachment.edit", subject, details.into())
-        })
-        .await
+        }
+        if details.is_empty() {
+            return Ok(());
+        }
+        details.insert("filename".to_owned(), json!(before.original_name));
+        db::batch_files::set_about(conn, id, kind, &note)?;
+        let subject = Subject::Attachment { id, batch: before.batch_id };
+        audit::record(conn, now, &actor, "attachment.edit", subject, details.into())
+    })
+    .await
 }
 
 fn check_note(note: &str) -> Result<()> {

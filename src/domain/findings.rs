@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
+    recheck,
 };
 use crate::{
     app::App,
@@ -34,17 +34,17 @@ pub async fn count(app: &App, actor: &Actor) -> Result<Findings> {
 pub async fn see(app: &App, actor: &Actor, up_to: i64) -> Result<()> {
     let (clock, now) = (app.clock.clone(), app.clock.now());
     recheck::admin(app, actor, move |conn, actor| {
-            settings::lock(conn, SEEN)?;
-            let before: Option<i64> = settings::get(conn, SEEN)?;
-            // Not one that is still to come.
-            let last = db::findings::last_refused(conn, up_to)?;
-            match last {
-                Some(last) if before.is_none_or(|before| before < last) => {
-                    settings::put(conn, &clock, SEEN, &last)?;
-                    audit::record(conn, now, &actor, "quarantine.seen", Subject::System, json!({}))
-                }
-                _ => Ok(()),
+        settings::lock(conn, SEEN)?;
+        let before: Option<i64> = settings::get(conn, SEEN)?;
+        // Not one that is still to come.
+        let last = db::findings::last_refused(conn, up_to)?;
+        match last {
+            Some(last) if before.is_none_or(|before| before < last) => {
+                settings::put(conn, &clock, SEEN, &last)?;
+                audit::record(conn, now, &actor, "quarantine.seen", Subject::System, json!({}))
             }
-        })
-        .await
+            _ => Ok(()),
+        }
+    })
+    .await
 }

@@ -6,10 +6,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor},
-    batches,
     audit::{self, Subject},
+    batches, recheck,
 };
 use crate::{
     app::App,
@@ -35,23 +34,23 @@ pub async fn release(app: &App, actor: &Actor, id: Uuid) -> Result<BatchRow> {
 async fn set(app: &App, actor: &Actor, id: Uuid, reason: Option<String>) -> Result<BatchRow> {
     let now = app.clock.now();
     recheck::transaction(app, actor, move |conn, actor| {
-            let batch = batches::locked(conn, &actor, Action::Hold, id)?;
-            if batch.held_at.is_some() == reason.is_some() {
-                return Ok(batch);
-            }
-            if let Some(reason) = &reason {
-                check(reason)?;
-                db::batches::set_hold(conn, id, Some((now, actor.account()?, reason)), now)?;
-                let details = json!({ "number": batch.number, "reason": reason });
-                audit::record(conn, now, &actor, "batch.hold", Subject::Batch(id), details)?;
-            } else {
-                db::batches::set_hold(conn, id, None, now)?;
-                let details = json!({ "number": batch.number, "reason": batch.hold_reason });
-                audit::record(conn, now, &actor, "batch.release", Subject::Batch(id), details)?;
-            }
-            Ok(batch)
-        })
-        .await
+        let batch = batches::locked(conn, &actor, Action::Hold, id)?;
+        if batch.held_at.is_some() == reason.is_some() {
+            return Ok(batch);
+        }
+        if let Some(reason) = &reason {
+            check(reason)?;
+            db::batches::set_hold(conn, id, Some((now, actor.account()?, reason)), now)?;
+            let details = json!({ "number": batch.number, "reason": reason });
+            audit::record(conn, now, &actor, "batch.hold", Subject::Batch(id), details)?;
+        } else {
+            db::batches::set_hold(conn, id, None, now)?;
+            let details = json!({ "number": batch.number, "reason": batch.hold_reason });
+            audit::record(conn, now, &actor, "batch.release", Subject::Batch(id), details)?;
+        }
+        Ok(batch)
+    })
+    .await
 }
 
 /// Who put a batch on hold, while it is.

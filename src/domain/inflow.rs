@@ -18,8 +18,33 @@ use crate::{
 };
 
 /// How many bytes gather before they go to a blocking thread together: large enough that the hop costs
-/// nothing, small enough that hundreds of uploads fit in memory.
+/// nothing, small enough that hundreds of uploads fit in memory. While one chunk is written, the next gathers, so
+/// that an upload holds at most twice this.
 const CHUNK: usize = 256 * 1024;
+
+/// Bytes of a chunk in one buffer of their own. Slices as they come in share the buffers of the connection and of the
+/// form's parser: one of three bytes can keep 64 KiB in memory.
+#[derive(Default)]
+struct Chunk(Vec<u8>);
+
+impl Chunk {
+    /// Copies what fits from the front of `bytes` and returns the rest. The capacity grows to [`CHUNK`] and no
+    /// further.
+    fn fill<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (fits, rest) = bytes.split_at(bytes.len().min(CHUNK - self.0.len()));
+        let needed = self.0.len() + fits.len();
+        if needed > self.0.capacity() {
+            let capacity = (self.0.capacity() * 2).clamp(needed, CHUNK);
+            self.0.reserve_exact(capacity - self.0.len());
+        }
+        self.0.extend_from_slice(fits);
+        rest
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.len() == CHUNK
+    }
+}
 
 pub(super) struct Inflow {
     app: Arc<App>,
@@ -28,8 +53,7 @@ pub(super) struct Inflow {
     head_checked: bool,
     /// Whether the type is refused as soon as enough bytes are there.
     checks_early: bool,
-    gathered: Vec<Bytes>,
-    gathered_size: usize,
+    gathered: Chunk,
     size: u64,
     /// The staged file, with a blocking thread that writes to it; `None` before the first chunk of a new one.
     writing: Option<JoinHandle<Result<Staging>>>,
@@ -45,8 +69,7 @@ impl Inflow {
             head: Vec::new(),
             head_checked: false,
             checks_early: true,
-            gathered: Vec::new(),
-            gathered_size: 0,
+            gathered: Chunk::default(),
             size: 0,
             writing: None,
             at_rest: None,
@@ -94,9 +117,14 @@ impl Inflow {
                 self.check_head()?;
             }
         }
-        self.gathered_size += bytes.len();
-        self.gathered.push(bytes);
-        if self.gathered_size >= CHUNK { self.flush().await } else { Ok(()) }
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            rest = self.gathered.fill(rest);
+            if self.gathered.is_full() {
+                self.flush().await?;
+            }
+        }
+        Ok(())
     }
 
     fn check_head(&mut self) -> Result<()> {
@@ -116,10 +144,9 @@ impl Inflow {
 
     async fn flush(&mut self) -> Result<()> {
         let staging = self.settled().await?;
-        let chunks = std::mem::take(&mut self.gathered);
-        self.gathered_size = 0;
+        let chunk = std::mem::take(&mut self.gathered);
         let app = Arc::clone(&self.app);
-        self.writing = Some(tokio::task::spawn_blocking(move || append(&app, staging, &chunks)));
+        self.writing = Some(tokio::task::spawn_blocking(move || append(&app, staging, &chunk)));
         Ok(())
     }
 
@@ -159,13 +186,33 @@ impl Inflow {
     }
 }
 
-fn append(app: &App, staging: Option<Staging>, chunks: &[Bytes]) -> Result<Staging> {
+fn append(app: &App, staging: Option<Staging>, chunk: &Chunk) -> Result<Staging> {
     let mut staging = match staging {
         Some(staging) => staging,
         None => app.store.stage().map_err(refuse)?,
     };
-    for chunk in chunks {
-        staging.write(chunk).map_err(refuse)?;
-    }
+    staging.write(&chunk.0).map_err(refuse)?;
     Ok(staging)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_of_any_size_take_no_more_than_one_chunk() {
+        for slice in [1, 3, 1000, 32 * 1024, 3 * CHUNK] {
+            let (sent, mut chunk, mut written) = (vec![7; slice], Chunk::default(), 0);
+            while written < 4 * CHUNK {
+                let mut rest = &sent[..];
+                while !rest.is_empty() {
+                    rest = chunk.fill(rest);
+                    assert!(chunk.0.capacity() <= CHUNK, "{} of slices of {slice}", chunk.0.capacity());
+                    if chunk.is_full() {
+                        written += std::mem::take(&mut chunk).0.len();
+                    }
+                }
+            }
+        }
+    }
 }

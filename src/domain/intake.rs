@@ -18,10 +18,11 @@ use super::{
     copies,
     inflow::Inflow,
     kind::Kind,
+    limits::{LimitKey, Permit},
     placed::Placed,
-    previews, recheck::{self, Watch},
+    previews,
+    recheck::{self, Watch},
     scan::{self, Origin},
-    slots::{Slot, Taker},
 };
 use crate::{
     app::App,
@@ -39,7 +40,7 @@ use crate::{
 };
 
 /// Longest file name that is recorded, in bytes.
-const NAME_MAX_BYTES: usize = 1024;
+pub const NAME_MAX_BYTES: usize = 1024;
 
 /// A batch that the actor may upload to.
 pub struct Intake {
@@ -47,7 +48,7 @@ pub struct Intake {
     actor: Actor,
     batch_id: Uuid,
     watch: Watch,
-    _slot: Slot,
+    _permit: Permit,
 }
 
 impl Intake {
@@ -66,8 +67,8 @@ impl Intake {
             })
             .await?;
         let watch = Watch::of(actor, Action::ManageFiles, Resource::Site(site));
-        let slot = app.slots.uploads.take(&[Taker::User(actor.account()?)])?;
-        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, watch, _slot: slot })
+        let permit = app.limits.uploads.acquire(&[LimitKey::of(actor).ok_or(Error::Forbidden)?])?;
+        Ok(Self { app: Arc::clone(app), actor: actor.clone(), batch_id, watch, _permit: permit })
     }
 
     /// Begins one file.
@@ -271,12 +272,13 @@ async fn record(
         }
         Ok(Outcome::RolledBack(error)) | Err(error) => {
             placed.take_back(app).await?;
-            Err(error)
+            Err(db::trouble::explained(error))
         }
         Ok(Outcome::Unknown(error)) => {
             // In doubt the file stays: if no row names it, the reconciler moves it aside later.
             placed.confirm(app).await;
-            settle(app, id).await.ok_or(error)
+            tracing::error!(%id, ?error, "the commit of an upload was not answered");
+            settle(app, id).await.ok_or_else(Error::database_busy)
         }
     }
 }
@@ -339,13 +341,16 @@ fn commit(
     }
 }
 
-/// Reads a row back whose commit was not answered; the database may need a moment to come back.
+/// Reads a row back whose commit was not answered. A database that answers has done it within seconds or never will;
+/// one that comes back after a crash may need longer until it answers.
 async fn settle(app: &App, id: Uuid) -> Option<Found> {
-    for pause_ms in [0, 100, 300, 900, 2700] {
+    let mut absent = 0;
+    for pause_ms in [0, 100, 300, 900, 2700, 5000, 10_000] {
         tokio::time::sleep(Duration::from_millis(pause_ms)).await;
         match app.db.run(move |conn| db::attachments::find(conn, id)).await {
             Ok(Some(found)) => return Some(found),
-            Ok(None) => {}
+            Ok(None) if absent == 3 => break,
+            Ok(None) => absent += 1,
             Err(error) => tracing::warn!(%error, %id, "an unanswered commit is not settled yet"),
         }
     }

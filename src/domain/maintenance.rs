@@ -186,7 +186,7 @@ pub async fn measure(app: &App) -> Result<()> {
     let (used, open) = app.db.pool_state();
     metrics.set("connections", "used", used.into());
     metrics.set("connections", "open", open.into());
-    metrics.set("uploads", "under_way", app.slots.uploads.taken() as i64);
+    metrics.set("uploads", "under_way", app.limits.uploads.in_use() as i64);
     metrics.set("store", "writable", i64::from(app.store.trouble().is_none()));
     let backlog = app.db.run(db::copy_figures::backlog).await?;
     metrics.set("copies", "backlog", backlog.pending + backlog.failed);

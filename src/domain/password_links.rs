@@ -13,10 +13,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::Actor,
     audit::{self, Subject},
-    passwords, users,
+    password_rules, passwords, recheck, users,
 };
 use crate::{
     app::App,
@@ -41,24 +40,24 @@ pub struct Link {
 pub async fn reset(app: &App, actor: &Actor, id: Uuid) -> Result<(UserRow, Link)> {
     let now = app.clock.now();
     recheck::people(app, actor, move |conn, actor| {
-            let (user, admins) = users::locked(conn, id)?;
-            if actor.id() == Some(id) {
-                return Err(Error::conflict(
-                    "own_password",
-                    "Change your own password on your account page; a link is for others.",
-                ));
-            }
-            if user.disabled_at.is_some() {
-                let message = format!("{} is disabled. Enable the account first.", user.display_name);
-                return Err(Error::conflict("user_disabled", message));
-            }
-            users::keep_an_admin(&admins, id)?;
-            db::users::set_password_hash(conn, id, passwords::NOBODYS_HASH, None, now)?;
-            users::end_access(conn, id, now)?;
-            let link = issue(conn, &actor, &user, now)?;
-            Ok((user, link))
-        })
-        .await
+        let (user, admins) = users::locked(conn, id)?;
+        if actor.id() == Some(id) {
+            return Err(Error::conflict(
+                "own_password",
+                "Change your own password on your account page; a link is for others.",
+            ));
+        }
+        if user.disabled_at.is_some() {
+            let message = format!("{} is disabled. Enable the account first.", user.display_name);
+            return Err(Error::conflict("user_disabled", message));
+        }
+        users::keep_an_admin(&admins, id)?;
+        db::users::set_password_hash(conn, id, passwords::NOBODYS_HASH, None, now)?;
+        users::end_access(conn, id, now)?;
+        let link = issue(conn, &actor, &user, now)?;
+        Ok((user, link))
+    })
+    .await
 }
 
 /// Makes a link in the place of an older one.
@@ -101,8 +100,7 @@ pub async fn redeem(
     address: Option<IpAddr>,
 ) -> Result<UserRow> {
     let user = look(app, token).await?;
-    passwords::check_new_password_of(&user.username, &password)
-        .map_err(|problem| Error::Invalid(vec![problem]))?;
+    password_rules::check(app, &[&user.username, &user.display_name], &password).await?;
     let password_hash = app.passwords.hash(password).await?;
     let (token_hash, now) = (hash(token), app.clock.now());
     app.db

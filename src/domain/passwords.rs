@@ -1,4 +1,9 @@
-//! What will do as a password, and how one is kept: Argon2id (RFC 9106) with OWASP's parameters.
+//! How passwords are kept: as Argon2id (RFC 9106) with OWASP's parameters. What is accepted as one is in
+//! [`super::password_rules`].
+//!
+//! They are hashed and compared in one Unicode form, NFKC (UAX 15), as NIST SP 800-63B (3.1.1.2) recommends: the same
+//! letter comes composed from one keyboard and decomposed from another, and a space or a digit in full width from a third.
+//! OpaqueString (RFC 8265) uses NFC, which keeps those widths apart. ASCII is the same in every form.
 //!
 //! Each hash takes 19 MiB and a core. There are never more at once than there are cores, each in memory that is kept
 //! and used again: allocated anew by whichever thread comes, it would stay with the allocator once for each thread.
@@ -16,16 +21,14 @@ use argon2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
 
-use super::weak;
 use crate::{
     blocking::Gate,
-    error::{Error, FieldError, Result},
+    error::{Error, Result},
 };
 
-/// Least length of a password in characters (ASVS 5.0, 6.2.1 asks for 8 and recommends 15).
-pub const MIN_CHARS: usize = 12;
-/// Longest password in bytes: a bound on what one request may hash, far above any real one.
+/// Longest password in bytes, as typed: a bound on what one request may hash, far above any real one.
 const MAX_BYTES: usize = 1024;
 
 /// How many may wait for each place: about a second's work on a slow core.
@@ -67,7 +70,7 @@ impl Passwords {
         self.run(move |memory| {
             let (params, salt) = (Params::DEFAULT, Salt::generate());
             let (algorithm, version) = (Algorithm::default(), Version::default());
-            let output = digest(memory, &password, &salt, (algorithm, version, params.clone()))?;
+            let output = digest(memory, &normalised(&password), &salt, (algorithm, version, params.clone()))?;
             let hash = PasswordHash {
                 algorithm: algorithm.ident(),
                 version: Some(version.into()),
@@ -83,6 +86,9 @@ impl Passwords {
     /// Whether `password` is the one behind `hash`. Without a hash (no such user) the same work is done, so
     /// that the time tells nothing.
     ///
+    /// Earlier versions hashed passwords as they were typed. So one that is not in NFKC counts as typed, too: that is
+    /// twice the work, for known and unknown users alike, and at most that.
+    ///
     /// # Errors
     /// [`Error::Unavailable`] when too many wait already.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool> {
@@ -96,8 +102,15 @@ impl Passwords {
             let version =
                 hash.version.map(Version::try_from).transpose().map_err(broken)?.unwrap_or_default();
             let params = Params::try_from(&hash).map_err(broken)?;
-            // The comparison takes the same time for any two.
-            Ok(digest(memory, &password, salt, (algorithm, version, params))? == *expected && known)
+            let normal = normalised(&password);
+            let is_normal = normal.expose_secret() == password.expose_secret();
+            let forms = if is_normal { vec![normal] } else { vec![normal, password] };
+            let mut is_right = false;
+            for form in forms {
+                // Every form is hashed, and the comparison takes the same time for any two.
+                is_right |= digest(memory, &form, salt, (algorithm, version, params.clone()))? == *expected;
+            }
+            Ok(is_right && known)
         })
         .await
     }
@@ -163,46 +176,14 @@ fn broken(cause: impl std::fmt::Display) -> Error {
     Error::Internal(anyhow::anyhow!("a password cannot be hashed, or its stored hash is broken: {cause}"))
 }
 
-/// Checks a new password.
-///
-/// # Errors
-/// What is wrong with it, for the field `password`.
-pub fn check_new_password(password: &SecretString) -> Result<(), FieldError> {
-    let password = password.expose_secret();
-    let chars = password.chars().count();
-    if chars < MIN_CHARS {
-        return Err(FieldError::new(
-            "password",
-            format!("{chars} characters. {MIN_CHARS} or more are needed; three words in a row do well."),
-        ));
-    }
-    if password.len() > MAX_BYTES {
-        return Err(FieldError::new("password", "The password is longer than 1,024 bytes."));
-    }
-    if weak::is_weak(password) {
-        return Err(FieldError::new(
-            "password",
-            "This is one of the first that anybody would try. Three words that do not belong together do well.",
-        ));
-    }
-    Ok(())
+/// The form in which a password is hashed and its characters are counted.
+pub(super) fn normalised(password: &SecretString) -> SecretString {
+    password.expose_secret().nfkc().collect::<String>().into()
 }
 
 /// Whether a given password is short enough to be hashed at all.
 pub(super) fn is_hashable(password: &SecretString) -> bool {
     password.expose_secret().len() <= MAX_BYTES
-}
-
-/// The same for somebody whose name is known: it is no secret.
-///
-/// # Errors
-/// What is wrong with it, for the field `password`.
-pub fn check_new_password_of(username: &str, password: &SecretString) -> Result<(), FieldError> {
-    check_new_password(password)?;
-    if weak::is_name(password.expose_secret(), username) {
-        return Err(FieldError::new("password", "The user's name is no secret. Choose something else."));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -259,15 +240,34 @@ mod tests {
         assert!(free.iter().all(|piece| piece.len() == Params::DEFAULT.block_count()));
     }
 
-    #[test]
-    fn rules() {
-        let check = |password: &str| check_new_password(&password.to_owned().into());
-        assert!(check("elevenchars").is_err());
-        assert!(check("twelve chars").is_ok());
-        assert!(check("пароль длинный").is_ok());
-        assert!(check(&"long and longer ".repeat(4)).is_ok());
-        assert!(check("Password1234").is_err());
-        assert!(check_new_password_of("ines", &"ines12345678".to_owned().into()).is_err());
-        assert!(check(&"x".repeat(1025)).is_err());
+    #[tokio::test]
+    async fn password_is_the_same_in_every_unicode_form() {
+        let passwords = Passwords::new();
+        // "Käse aus Südtirol 3" composed, decomposed, and with a wide space and digit.
+        let forms = [
+            "K\u{e4}se aus S\u{fc}dtirol 3",
+            "Ka\u{308}se aus Su\u{308}dtirol 3",
+            "K\u{e4}se\u{a0}aus\u{3000}S\u{fc}dtirol \u{ff13}",
+        ];
+        for stored in forms {
+            let hash = passwords.hash(stored.into()).await.unwrap();
+            for typed in forms {
+                assert!(passwords.verify(typed.into(), Some(hash.clone())).await.unwrap(), "{typed:?}");
+            }
+            assert!(!passwords.verify("Kase aus Sudtirol 3".into(), Some(hash)).await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn hash_of_a_password_as_typed_still_counts() {
+        let passwords = Passwords::new();
+        let typed = "Ka\u{308}se aus Su\u{308}dtirol 3";
+        let earlier =
+            argon2::PasswordHasher::<PasswordHash>::hash_password(&Argon2::default(), typed.as_bytes())
+                .unwrap()
+                .to_string();
+        assert!(passwords.verify(typed.into(), Some(earlier.clone())).await.unwrap());
+        assert!(!passwords.verify("Kase aus Sudtirol 3".into(), Some(earlier)).await.unwrap());
+        assert!(!passwords.verify(typed.into(), None).await.unwrap());
     }
 }

@@ -8,12 +8,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
     batches::cut_to_page,
     ended_access, maintenance,
     password_links::{self, Link},
+    recheck,
     second_rule::{self, Rule},
     sites,
     users::{self, NewUser},
@@ -138,18 +138,18 @@ pub async fn invite(app: &App, actor: &Actor, invitation: Invitation) -> Result<
     let new = NewUser::invited(&username, &display_name, role)?;
     let now = app.clock.now();
     recheck::people(app, actor, move |conn, actor| {
-            // Nobody removes a site meanwhile.
-            db::users::lock_able_admins(conn)?;
-            let all = db::sites::all(conn)?;
-            let sites = match all.as_slice() {
-                [only] if sites.is_empty() => vec![only.id],
-                _ => known_sites(&all, sites, role)?,
-            };
-            let user = users::insert(conn, &actor, new, None, &sites, now)?;
-            let link = password_links::issue(conn, &actor, &user, now)?;
-            Ok((user, link))
-        })
-        .await
+        // Nobody removes a site meanwhile.
+        db::users::lock_able_admins(conn)?;
+        let all = db::sites::all(conn)?;
+        let sites = match all.as_slice() {
+            [only] if sites.is_empty() => vec![only.id],
+            _ => known_sites(&all, sites, role)?,
+        };
+        let user = users::insert(conn, &actor, new, None, &sites, now)?;
+        let link = password_links::issue(conn, &actor, &user, now)?;
+        Ok((user, link))
+    })
+    .await
 }
 
 /// What is to hold about somebody.
@@ -177,34 +177,34 @@ pub struct Changed {
 pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Result<Changed> {
     let now = app.clock.now();
     recheck::people(app, actor, move |conn, actor| {
-            let (user, admins) = users::locked(conn, id)?;
-            let name = change.display_name.trim();
-            users::check_display_name(name).map_err(|problem| Error::Invalid(vec![problem]))?;
-            if name != user.display_name {
-                users::put_display_name(conn, &actor, &user, name, now)?;
-            }
-            // Who gives up being an admin must not end up seeing nothing where sites are not mentioned.
-            let is_nowhere = change.role != Role::Admin && db::sites::of_user(conn, id)?.is_empty();
-            let chosen = match change.sites {
-                None if is_nowhere => Some(vec![sites::default_site(conn)?.id]),
-                chosen => chosen,
-            };
-            if let Some(chosen) = chosen {
-                put_sites(conn, &actor, &user, chosen, change.role, now)?;
-            }
-            let signed_out = user.role != change.role.as_str();
-            if signed_out {
-                users::keep_an_admin(&admins, id)?;
-                db::users::set_role(conn, id, change.role.as_str(), now)?;
-                users::end_access(conn, id, now)?;
-                let details = json!({ "username": user.username, "role": [user.role, change.role.as_str()] });
-                audit::record(conn, now, &actor, "user.role", Subject::User(id), details)?;
-            }
-            ended_access::end_lost(conn, &actor, id, now)?;
-            let user = db::users::find(conn, id)?.ok_or(Error::NotFound)?;
-            Ok(Changed { user, signed_out })
-        })
-        .await
+        let (user, admins) = users::locked(conn, id)?;
+        let name = change.display_name.trim();
+        users::check_display_name(name).map_err(|problem| Error::Invalid(vec![problem]))?;
+        if name != user.display_name {
+            users::put_display_name(conn, &actor, &user, name, now)?;
+        }
+        // Who gives up being an admin must not end up seeing nothing where sites are not mentioned.
+        let is_nowhere = change.role != Role::Admin && db::sites::of_user(conn, id)?.is_empty();
+        let chosen = match change.sites {
+            None if is_nowhere => Some(vec![sites::default_site(conn)?.id]),
+            chosen => chosen,
+        };
+        if let Some(chosen) = chosen {
+            put_sites(conn, &actor, &user, chosen, change.role, now)?;
+        }
+        let signed_out = user.role != change.role.as_str();
+        if signed_out {
+            users::keep_an_admin(&admins, id)?;
+            db::users::set_role(conn, id, change.role.as_str(), now)?;
+            users::end_access(conn, id, now)?;
+            let details = json!({ "username": user.username, "role": [user.role, change.role.as_str()] });
+            audit::record(conn, now, &actor, "user.role", Subject::User(id), details)?;
+        }
+        ended_access::end_lost(conn, &actor, id, now)?;
+        let user = db::users::find(conn, id)?.ok_or(Error::NotFound)?;
+        Ok(Changed { user, signed_out })
+    })
+    .await
 }
 
 fn put_sites(
@@ -251,5 +251,6 @@ fn known_sites(all: &[Site], chosen: Vec<Uuid>, role: Role) -> Result<Vec<Uuid>>
 /// [`Error::NotFound`] for nobody; [`Error::Conflict`] for the last admin who can sign in.
 pub async fn set_enabled(app: &App, actor: &Actor, id: Uuid, enabled: bool) -> Result<UserRow> {
     let now = app.clock.now();
-    recheck::people(app, actor, move |conn, actor| users::set_enabled_in(conn, &actor, id, enabled, now)).await
+    recheck::people(app, actor, move |conn, actor| users::set_enabled_in(conn, &actor, id, enabled, now))
+        .await
 }

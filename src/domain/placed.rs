@@ -36,7 +36,9 @@ impl Placed {
     async fn in_bucket(app: &Arc<App>, staged: Staged, name: String) -> Result<Self> {
         let file = staged.open().map_err(refuse)?;
         let bytes = storage::stream_file(file, 0..staged.size);
-        copies::cloud(app)?.put(&name, staged.identity(), bytes, Placing::New).await.map_err(refuse)?;
+        let bucket = copies::cloud(app)?;
+        bucket.may_try().map_err(refuse)?;
+        bucket.put(&name, staged.identity(), bytes, Placing::New).await.map_err(refuse)?;
         Ok(Self::Bucket { staged, name })
     }
 

@@ -37,7 +37,9 @@ pub fn order(conn: &mut PgConnection, clock: &Clock, attachment: Uuid, media_typ
 }
 
 fn enqueue(conn: &mut PgConnection, clock: &Clock, attachment: Uuid) -> Result<bool> {
-    Job::MakePreviews { attachment }.enqueue(conn, clock, Some(&format!("previews:{attachment}")))
+    let owner = db::attachments::uploader(conn, attachment)?.unwrap_or_default();
+    let key = format!("previews:{attachment}");
+    Job::MakePreviews { attachment }.enqueue_for(owner, conn, clock, Some(&key))
 }
 
 /// A picture on its way out.

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, authorize},
     advice::Circumstances,
     audit::{self, Subject},
     costs::{Micros, Tariff},
+    recheck,
 };
 use crate::{
     app::App,
@@ -173,15 +173,15 @@ pub async fn save(
     }
     let clock = app.clock.clone();
     recheck::admin(app, actor, move |conn, actor| {
-            let before = current(conn)?;
-            if before == prices {
-                return Ok(());
-            }
-            settings::put(conn, &clock, KEY, &prices)?;
-            let details = json!({ "prices": [before, prices] });
-            audit::record(conn, clock.now(), &actor, "settings.prices", Subject::System, details)
-        })
-        .await
+        let before = current(conn)?;
+        if before == prices {
+            return Ok(());
+        }
+        settings::put(conn, &clock, KEY, &prices)?;
+        let details = json!({ "prices": [before, prices] });
+        audit::record(conn, clock.now(), &actor, "settings.prices", Subject::System, details)
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -10,12 +10,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, authorize},
     attachments, audit,
     audit::Subject,
     batches::cut_to_page,
-    previews,
+    previews, recheck,
 };
 use crate::{
     app::App,
@@ -144,7 +143,7 @@ async fn look(app: &Arc<App>, scanner: &Scanner, actor: &Actor, row: &Attachment
         }
         Err(error) => return Ok(Seen::Not(error.to_string())),
     };
-    match scanner.scan(opened.file).await {
+    match scanner.scan(opened.file, row.size_bytes.unsigned_abs()).await {
         Ok(Verdict::Clean) => {
             if row.scan != "clean" {
                 app.db.run(move |conn| db::quarantine::set_scan(conn, id, "clean")).await?;
@@ -155,7 +154,9 @@ async fn look(app: &Arc<App>, scanner: &Scanner, actor: &Actor, row: &Attachment
             lock_away(app, actor, row, &found).await?;
             Ok(Seen::Infected(found))
         }
-        Err(ScanError::AboveLimit(_)) => Ok(Seen::Not("It is larger than the scanner takes.".to_owned())),
+        Err(ScanError::AboveLimit(_) | ScanError::NotCovered { .. }) => {
+            Ok(Seen::Not("It is larger than the scanner takes.".to_owned()))
+        }
         Err(error @ ScanError::Unreachable(_)) => Err(unavailable(error)),
         Err(error) => Ok(Seen::Not(error.to_string())),
     }
@@ -250,16 +251,16 @@ pub async fn overview(
 pub async fn release(app: &App, actor: &Actor, id: Uuid) -> Result<String> {
     let (clock, now) = (app.clock.clone(), app.clock.now());
     recheck::admin(app, actor, move |conn, actor| {
-            let row = db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
-            locked_away(&row)?;
-            db::quarantine::release(conn, id)?;
-            previews::order(conn, &clock, id, &row.content_type)?;
-            let subject = Subject::Attachment { id, batch: row.batch_id };
-            let details = json!({ "filename": row.original_name });
-            audit::record(conn, now, &actor, "attachment.release", subject, details)?;
-            Ok(row.original_name)
-        })
-        .await
+        let row = db::attachments::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+        locked_away(&row)?;
+        db::quarantine::release(conn, id)?;
+        previews::order(conn, &clock, id, &row.content_type)?;
+        let subject = Subject::Attachment { id, batch: row.batch_id };
+        let details = json!({ "filename": row.original_name });
+        audit::record(conn, now, &actor, "attachment.release", subject, details)?;
+        Ok(row.original_name)
+    })
+    .await
 }
 
 /// Moves a file that was locked away to the trash, and returns its name. Coming back, it is locked away again.

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     batches::cut_to_page,
+    recheck,
 };
 use crate::{
     app::App,
@@ -169,19 +169,19 @@ async fn act(
 ) -> Result<String> {
     let now = app.clock.now();
     recheck::admin(app, actor, move |conn, actor| {
-            let row = job_list::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
-            if row.state == "running" {
-                return Err(Error::conflict("job_runs", "The job runs at this moment. Wait for its end."));
-            }
-            change(conn, now)?;
-            let words = words(&row);
-            let details = json!({
-                "job": words, "kind": row.kind, "attachment": row.payload["attachment"], "error": row.last_error,
-            });
-            audit::record(conn, now, &actor, action, Subject::System, details)?;
-            Ok(words)
-        })
-        .await
+        let row = job_list::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+        if row.state == "running" {
+            return Err(Error::conflict("job_runs", "The job runs at this moment. Wait for its end."));
+        }
+        change(conn, now)?;
+        let words = words(&row);
+        let details = json!({
+            "job": words, "kind": row.kind, "attachment": row.payload["attachment"], "error": row.last_error,
+        });
+        audit::record(conn, now, &actor, action, Subject::System, details)?;
+        Ok(words)
+    })
+    .await
 }
 
 /// Sends every dead job to work again and returns how many.
@@ -191,18 +191,18 @@ async fn act(
 pub async fn retry_dead(app: &Arc<App>, actor: &Actor) -> Result<usize> {
     let now = app.clock.now();
     recheck::admin(app, actor, move |conn, actor| {
-            let jobs = job_list::retry_dead(conn, now).map_err(|error| {
-                if db::is_taken(&error) {
-                    Error::conflict("job_waits", "The queue changed in this moment. Try again.")
-                } else {
-                    error
-                }
-            })?;
-            if jobs > 0 {
-                let details = json!({ "jobs": jobs });
-                audit::record(conn, now, &actor, "job.retry_dead", Subject::System, details)?;
+        let jobs = job_list::retry_dead(conn, now).map_err(|error| {
+            if db::is_taken(&error) {
+                Error::conflict("job_waits", "The queue changed in this moment. Try again.")
+            } else {
+                error
             }
-            Ok(jobs)
-        })
-        .await
+        })?;
+        if jobs > 0 {
+            let details = json!({ "jobs": jobs });
+            audit::record(conn, now, &actor, "job.retry_dead", Subject::System, details)?;
+        }
+        Ok(jobs)
+    })
+    .await
 }

@@ -1,14 +1,24 @@
 //! Whether this instance can serve. Anybody may ask, as often as they like: one answer counts for a moment, and whoever
 //! asks while it is being found out waits for that one.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 
 use super::maintenance;
-use crate::{app::App, db};
+use crate::{app::App, db, scanner::Scanner};
 
+/// Shown when large files are refused because the scanner would not look at them. `stillage doctor` has the exact lines.
+const SCANNER_LIMITS: &str = "scanner (does not look at files of MAX_UPLOAD_SIZE_MB; set AlertExceedsMax, StreamMaxLength, \
+    MaxFileSize and MaxScanSize in clamd.conf)";
 /// How long an answer counts.
 const LIFE: TimeDelta = TimeDelta::seconds(1);
+/// How long the store may take to answer.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A database that takes longer than this to answer is not ready; those who ask give up soon themselves.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is degraded while it serves, or what keeps it from serving.
 pub type Answer = Result<Vec<&'static str>, &'static str>;
@@ -38,18 +48,29 @@ pub async fn ready(app: &App) -> Answer {
 }
 
 async fn probe(app: &App) -> Answer {
-    app.db.run(db::users::any_admin).await.map_err(|_| "database")?;
-    maintenance::check(app).await.map_err(|error| {
+    // Nothing is left half done when the wait ends: it only reads.
+    let asked = tokio::time::timeout(PATIENCE, app.db.run(db::users::any_admin)).await;
+    asked.is_ok_and(|answer| answer.is_ok()).then_some(()).ok_or("database")?;
+    let looked = tokio::time::timeout(STORE_PATIENCE, maintenance::check(app)).await;
+    looked.map_err(|_| "storage")?.map_err(|error| {
         tracing::error!(error = ?error, "the store is not ready");
         "storage"
     })?;
     // Without its scanner an instance takes no files, but everything else works.
     let mut degraded = Vec::new();
+    // Full or read-only: what is there can be downloaded.
+    if app.store.write_trouble().is_some() {
+        degraded.push("storage");
+    }
     if let Some(scanner) = &app.scanner
         && let Err(error) = scanner.ping().await
     {
         tracing::warn!(%error, "the scanner is not ready");
         degraded.push("scanner");
+    } else if let Some(coverage) = app.scanner.as_ref().and_then(Scanner::known_coverage)
+        && coverage.skips(app.settings.now().max_upload_size)
+    {
+        degraded.push(SCANNER_LIMITS);
     }
     if app.cloud.as_ref().is_some_and(|cloud| cloud.trouble().is_some()) {
         degraded.push("cloud");

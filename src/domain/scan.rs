@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     app::App,
-    blocking,
+    blocking, config,
     error::{Error, Refusal, Result},
-    scanner::{ScanError, Verdict},
+    scanner::{self, Obstacle, ScanError, Verdict},
     storage::Staged,
 };
 
@@ -26,8 +26,9 @@ pub struct Origin<'a> {
 /// scanner.
 ///
 /// # Errors
-/// [`Refusal::Infected`], which the trail keeps; [`Refusal::ScannerUnavailable`] for every answer that is no clear
-/// verdict.
+/// [`Refusal::Infected`], which the audit log keeps; [`Refusal::Unscannable`] for a file that the scanner cannot look
+/// into; [`Refusal::ScannerUnavailable`] for every answer that is no clear verdict, and for a file larger than what the
+/// scanner was seen to look at.
 pub async fn screen(app: &App, staged: Staged, origin: Origin<'_>) -> Result<(Staged, &'static str)> {
     let Some(scanner) = &app.scanner else { return Ok((staged, "skipped")) };
     let (staged, file) = blocking::run(move || {
@@ -35,7 +36,7 @@ pub async fn screen(app: &App, staged: Staged, origin: Origin<'_>) -> Result<(St
         Ok((staged, file))
     })
     .await?;
-    match scanner.scan(file).await {
+    match scanner.scan(file, staged.size).await {
         Ok(Verdict::Clean) => Ok((staged, "clean")),
         Ok(Verdict::Infected(found)) => {
             let Origin { actor, batch_id, filename } = origin;
@@ -53,13 +54,49 @@ pub async fn screen(app: &App, staged: Staged, origin: Origin<'_>) -> Result<(St
                 .await?;
             Err(Refusal::Infected { found }.into())
         }
-        Err(error) => {
-            tracing::error!(%error, "a file was not scanned, so it is not stored");
-            let reason = match error {
-                ScanError::AboveLimit(_) => "The file is larger than the malware scanner takes.",
-                _ => "The malware scanner does not answer. Try again in a moment, or tell an admin.",
-            };
-            Err(Refusal::ScannerUnavailable { reason }.into())
+        Err(ScanError::Unscannable(obstacle)) => {
+            let Origin { actor, batch_id, filename } = origin;
+            tracing::warn!(?obstacle, filename, %batch_id, user = actor.name, "a file that cannot be scanned was refused");
+            Err(Refusal::Unscannable { reason: unscannable(obstacle) }.into())
+        }
+        Err(error) => Err(unavailable(app, &error).into()),
+    }
+}
+
+fn unscannable(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Encrypted => {
+            "The file is protected with a password or against changes, so the malware scanner cannot look inside. \
+             Save it without protection and send that."
+        }
+        Obstacle::Damaged => {
+            "The file is damaged, so the malware scanner cannot look inside. Open it on your device, save it again and \
+             send that."
         }
     }
+}
+
+fn unavailable(app: &App, error: &ScanError) -> Refusal {
+    let reason = match error {
+        ScanError::NotCovered { looks_up_to } => {
+            let settings = scanner::required_settings(app.settings.now().max_upload_size);
+            tracing::error!(%error, "a file was refused because it would not be scanned; in clamd.conf: {settings}");
+            match looks_up_to / config::MB {
+                0 => "The malware scanner does not look at files of this size. Tell an admin.".into(),
+                mb => format!(
+                    "The file is larger than the malware scanner takes: it looks at files of up to {mb} MB. Tell an admin."
+                )
+                .into(),
+            }
+        }
+        ScanError::AboveLimit(_) => {
+            tracing::error!(%error, "a file was not scanned, so it is not stored");
+            "The file is larger than the malware scanner takes.".into()
+        }
+        _ => {
+            tracing::error!(%error, "a file was not scanned, so it is not stored");
+            "The malware scanner does not answer. Try again in a moment, or tell an admin.".into()
+        }
+    };
+    Refusal::ScannerUnavailable { reason }
 }

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
+    recheck,
 };
 use crate::{
     app::App,
@@ -74,16 +74,16 @@ pub async fn require(app: &App, actor: &Actor, wanted: &str) -> Result<Rule> {
     let rule = Rule::parse(wanted).ok_or_else(|| Error::invalid("required", "Choose who needs it."))?;
     let (clock, now) = (app.clock.clone(), app.clock.now());
     recheck::admin(app, actor, move |conn, actor| {
-            settings::lock(conn, KEY)?;
-            let before = current(conn)?;
-            if before != rule {
-                settings::put(conn, &clock, KEY, &rule)?;
-                let details = json!({ "two_factor_required": [before, rule] });
-                audit::record(conn, now, &actor, "settings.two_factor", Subject::System, details)?;
-            }
-            Ok(rule)
-        })
-        .await
+        settings::lock(conn, KEY)?;
+        let before = current(conn)?;
+        if before != rule {
+            settings::put(conn, &clock, KEY, &rule)?;
+            let details = json!({ "two_factor_required": [before, rule] });
+            audit::record(conn, now, &actor, "settings.two_factor", Subject::System, details)?;
+        }
+        Ok(rule)
+    })
+    .await
 }
 
 /// Whether a session's user needs a second factor and has none.

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     content::{self, Type},
+    recheck,
 };
 use crate::{
     app::App,
@@ -284,29 +284,29 @@ async fn change(
 ) -> Result<()> {
     let (config, clock) = (app.config.clone(), app.clock.clone());
     let effective = recheck::admin(app, actor, move |conn, actor| {
-            // Two admins at once: one after the other, from the first change on.
-            db::settings::get_or_init(conn, &clock, KEY, Chosen::default)?;
-            db::settings::lock(conn, KEY)?;
-            let mut chosen: Chosen = db::settings::get(conn, KEY)?.unwrap_or_default();
-            let before = Effective::of(&config, &chosen);
-            apply(&mut chosen);
-            chosen.revision += 1;
-            let after = Effective::of(&config, &chosen);
-            db::settings::put(conn, &clock, KEY, &chosen)?;
-            match logo {
-                Some(Some(png)) => db::settings::put(conn, &clock, LOGO_KEY, &hex::encode(png))?,
-                Some(None) => db::settings::remove(conn, LOGO_KEY)?,
-                None => {}
+        // Two admins at once: one after the other, from the first change on.
+        db::settings::get_or_init(conn, &clock, KEY, Chosen::default)?;
+        db::settings::lock(conn, KEY)?;
+        let mut chosen: Chosen = db::settings::get(conn, KEY)?.unwrap_or_default();
+        let before = Effective::of(&config, &chosen);
+        apply(&mut chosen);
+        chosen.revision += 1;
+        let after = Effective::of(&config, &chosen);
+        db::settings::put(conn, &clock, KEY, &chosen)?;
+        match logo {
+            Some(Some(png)) => db::settings::put(conn, &clock, LOGO_KEY, &hex::encode(png))?,
+            Some(None) => db::settings::remove(conn, LOGO_KEY)?,
+            None => {}
+        }
+        for ((setting, old), (_, new)) in values(&before).into_iter().zip(values(&after)) {
+            if old != new {
+                let details = json!({ "setting": setting, "before": old, "after": new });
+                audit::record(conn, clock.now(), &actor, "setting.change", Subject::System, details)?;
             }
-            for ((setting, old), (_, new)) in values(&before).into_iter().zip(values(&after)) {
-                if old != new {
-                    let details = json!({ "setting": setting, "before": old, "after": new });
-                    audit::record(conn, clock.now(), &actor, "setting.change", Subject::System, details)?;
-                }
-            }
-            Ok(after)
-        })
-        .await?;
+        }
+        Ok(after)
+    })
+    .await?;
     app.settings.learn(effective);
     Ok(())
 }

@@ -10,11 +10,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, authorize},
     attachments,
     audit::{self, Subject},
-    batches,
+    batches, recheck,
 };
 use crate::{
     app::App,
@@ -120,29 +119,29 @@ pub async fn create(app: &App, actor: &Actor, target: Target, wanted: Wanted) ->
     let (hash, now, id) = (hash(&token), app.clock.now(), Uuid::now_v7());
     let (expires_at, max_downloads) = (now + TimeDelta::hours(checked.hours), checked.max_downloads);
     recheck::transaction(app, actor, move |conn, actor| {
-            let shareable = Shareable::find(conn, &actor, target)?;
-            let has_password = password_hash.is_some();
-            db::shares::insert(
-                conn,
-                &NewShare {
-                    id,
-                    token_hash: &hash,
-                    batch_id: shareable.batch_id,
-                    attachment_id: shareable.file.as_ref().map(|(id, _)| *id),
-                    created_by: actor.account()?,
-                    created_at: now,
-                    expires_at,
-                    password_hash,
-                    max_downloads,
-                },
-            )?;
-            let details = json!({
-                "share": id, "filename": shareable.file.as_ref().map(|(_, name)| name), "expires_at": expires_at,
-                "max_downloads": max_downloads, "password": has_password,
-            });
-            audit::record(conn, now, &actor, "share.create", shareable.subject(), details)
-        })
-        .await?;
+        let shareable = Shareable::find(conn, &actor, target)?;
+        let has_password = password_hash.is_some();
+        db::shares::insert(
+            conn,
+            &NewShare {
+                id,
+                token_hash: &hash,
+                batch_id: shareable.batch_id,
+                attachment_id: shareable.file.as_ref().map(|(id, _)| *id),
+                created_by: actor.account()?,
+                created_at: now,
+                expires_at,
+                password_hash,
+                max_downloads,
+            },
+        )?;
+        let details = json!({
+            "share": id, "filename": shareable.file.as_ref().map(|(_, name)| name), "expires_at": expires_at,
+            "max_downloads": max_downloads, "password": has_password,
+        });
+        audit::record(conn, now, &actor, "share.create", shareable.subject(), details)
+    })
+    .await?;
     Ok(Made { id, token, expires_at, max_downloads })
 }
 
@@ -215,21 +214,21 @@ pub async fn list(app: &App, actor: &Actor, target: Target) -> Result<Listed> {
 pub async fn revoke(app: &App, actor: &Actor, id: Uuid) -> Result<Target> {
     let now = app.clock.now();
     recheck::transaction(app, actor, move |conn, actor| {
-            let share = db::shares::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
-            let batch = db::batches::find(conn, share.batch_id)?.ok_or(Error::NotFound)?;
-            let site = Resource::Site(batch.site_id);
-            if actor.id() != Some(share.created_by) && !actor.may(Action::Administer, site) {
-                return Err(Error::NotFound);
-            }
-            authorize(&actor, Action::See, site)?;
-            if share.revoked_at.is_none() {
-                db::shares::revoke(conn, id, now)?;
-                let subject = subject(share.batch_id, share.attachment_id);
-                audit::record(conn, now, &actor, "share.revoke", subject, json!({ "share": id }))?;
-            }
-            Ok(share.attachment_id.map_or(Target::Batch(share.batch_id), Target::File))
-        })
-        .await
+        let share = db::shares::find_for_update(conn, id)?.ok_or(Error::NotFound)?;
+        let batch = db::batches::find(conn, share.batch_id)?.ok_or(Error::NotFound)?;
+        let site = Resource::Site(batch.site_id);
+        if actor.id() != Some(share.created_by) && !actor.may(Action::Administer, site) {
+            return Err(Error::NotFound);
+        }
+        authorize(&actor, Action::See, site)?;
+        if share.revoked_at.is_none() {
+            db::shares::revoke(conn, id, now)?;
+            let subject = subject(share.batch_id, share.attachment_id);
+            audit::record(conn, now, &actor, "share.revoke", subject, json!({ "share": id }))?;
+        }
+        Ok(share.attachment_id.map_or(Target::Batch(share.batch_id), Target::File))
+    })
+    .await
 }
 
 pub(super) fn hash(token: &str) -> Vec<u8> {

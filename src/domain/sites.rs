@@ -5,9 +5,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
+    recheck,
 };
 use crate::{
     app::App,
@@ -116,18 +116,11 @@ pub async fn add(app: &App, actor: &Actor, name: &str) -> Result<Site> {
     let now = app.clock.now();
     let site = Site { id: Uuid::now_v7(), name: checked_name(name)?, is_default: false, created_at: now };
     recheck::admin(app, actor, move |conn, actor| {
-            db::sites::insert(conn, &site).map_err(|error| name_taken(error, &site.name))?;
-            audit::record(
-                conn,
-                now,
-                &actor,
-                "site.add",
-                Subject::Site(site.id),
-                json!({ "name": site.name }),
-            )?;
-            Ok(site)
-        })
-        .await
+        db::sites::insert(conn, &site).map_err(|error| name_taken(error, &site.name))?;
+        audit::record(conn, now, &actor, "site.add", Subject::Site(site.id), json!({ "name": site.name }))?;
+        Ok(site)
+    })
+    .await
 }
 
 /// What can be said about a site.
@@ -147,26 +140,26 @@ pub const KEEP_YEARS_MAX: i32 = 100;
 pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Result<String> {
     let now = app.clock.now();
     recheck::admin(app, actor, move |conn, actor| {
-            let before = db::sites::find_for_update(conn, id)?.ok_or(Error::NotFound)?.name;
-            let name = checked_name(&change.name)?;
-            let years_before = db::retention::keep_years(conn)?.get(&id).copied().unwrap_or(0);
-            let years = change.keep_years.unwrap_or(years_before);
-            if !(0..=KEEP_YEARS_MAX).contains(&years) {
-                return Err(Error::invalid("keep_years", "A whole number of years from 0 to 100."));
-            }
-            if name != before {
-                db::sites::rename(conn, id, &name).map_err(|error| name_taken(error, &name))?;
-                let details = json!({ "name": [before, name] });
-                audit::record(conn, now, &actor, "site.rename", Subject::Site(id), details)?;
-            }
-            if years != years_before {
-                db::retention::set_keep_years(conn, id, years)?;
-                let details = json!({ "name": name, "keep_years": [years_before, years] });
-                audit::record(conn, now, &actor, "site.retention", Subject::Site(id), details)?;
-            }
-            Ok(name)
-        })
-        .await
+        let before = db::sites::find_for_update(conn, id)?.ok_or(Error::NotFound)?.name;
+        let name = checked_name(&change.name)?;
+        let years_before = db::retention::keep_years(conn)?.get(&id).copied().unwrap_or(0);
+        let years = change.keep_years.unwrap_or(years_before);
+        if !(0..=KEEP_YEARS_MAX).contains(&years) {
+            return Err(Error::invalid("keep_years", "A whole number of years from 0 to 100."));
+        }
+        if name != before {
+            db::sites::rename(conn, id, &name).map_err(|error| name_taken(error, &name))?;
+            let details = json!({ "name": [before, name] });
+            audit::record(conn, now, &actor, "site.rename", Subject::Site(id), details)?;
+        }
+        if years != years_before {
+            db::retention::set_keep_years(conn, id, years)?;
+            let details = json!({ "name": name, "keep_years": [years_before, years] });
+            audit::record(conn, now, &actor, "site.retention", Subject::Site(id), details)?;
+        }
+        Ok(name)
+    })
+    .await
 }
 
 /// Removes a site that nothing belongs to and returns its name.
@@ -176,21 +169,21 @@ pub async fn change(app: &App, actor: &Actor, id: Uuid, change: Change) -> Resul
 pub async fn remove(app: &App, actor: &Actor, id: Uuid) -> Result<String> {
     let now = app.clock.now();
     recheck::people(app, actor, move |conn, actor| {
-            // Nobody is put into it meanwhile.
-            db::users::lock_able_admins(conn)?;
-            let facts = facts(conn)?.into_iter().find(|facts| facts.site.id == id).ok_or(Error::NotFound)?;
-            if !facts.can_go {
-                return Err(in_use());
-            }
-            db::sites::delete(conn, id).map_err(|error| {
-                // A batch came in at this moment.
-                if db::is_in_use(&error) { in_use() } else { error }
-            })?;
-            let details = json!({ "name": facts.site.name });
-            audit::record(conn, now, &actor, "site.remove", Subject::Site(id), details)?;
-            Ok(facts.site.name)
-        })
-        .await
+        // Nobody is put into it meanwhile.
+        db::users::lock_able_admins(conn)?;
+        let facts = facts(conn)?.into_iter().find(|facts| facts.site.id == id).ok_or(Error::NotFound)?;
+        if !facts.can_go {
+            return Err(in_use());
+        }
+        db::sites::delete(conn, id).map_err(|error| {
+            // A batch came in at this moment.
+            if db::is_in_use(&error) { in_use() } else { error }
+        })?;
+        let details = json!({ "name": facts.site.name });
+        audit::record(conn, now, &actor, "site.remove", Subject::Site(id), details)?;
+        Ok(facts.site.name)
+    })
+    .await
 }
 
 fn in_use() -> Error {

@@ -7,13 +7,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     copies::{
         self, Place,
         moving::{self, Moving},
     },
+    recheck,
 };
 use crate::{
     app::App,
@@ -127,11 +127,11 @@ pub async fn sync(app: &Arc<App>, actor: &Actor) -> Result<usize> {
     copies::cloud(app)?;
     let now = app.clock.now();
     recheck::admin(app, actor, move |conn, _| {
-            db::jobs::forget_dead_copies(conn, None)?;
-            db::jobs::hurry(conn, "copy_replicate", now)?;
-            Ok(())
-        })
-        .await?;
+        db::jobs::forget_dead_copies(conn, None)?;
+        db::jobs::hurry(conn, "copy_replicate", now)?;
+        Ok(())
+    })
+    .await?;
     let enqueued = copies::enqueue_backlog(app).await?;
     let actor = actor.clone();
     app.db
@@ -152,17 +152,17 @@ pub async fn retry(app: &App, actor: &Actor, id: Uuid) -> Result<()> {
     copies::cloud(app)?;
     let (clock, now) = (app.clock.clone(), app.clock.now());
     recheck::admin(app, actor, move |conn, actor| {
-            let file = db::copies::file(conn, id)?.ok_or(Error::NotFound)?;
-            if db::copies::state(conn, id, "cloud")?.as_deref() == Some("present") {
-                return Ok(());
-            }
-            db::jobs::forget_dead_copies(conn, Some(id))?;
-            db::copies::set(conn, id, "cloud", "pending", None, None, now)?;
-            copies::enqueue(conn, &clock, id)?;
-            let subject = Subject::Attachment { id, batch: file.batch_id };
-            audit::record(conn, now, &actor, "copy.retry", subject, json!({ "filename": file.original_name }))
-        })
-        .await
+        let file = db::copies::file(conn, id)?.ok_or(Error::NotFound)?;
+        if db::copies::state(conn, id, "cloud")?.as_deref() == Some("present") {
+            return Ok(());
+        }
+        db::jobs::forget_dead_copies(conn, Some(id))?;
+        db::copies::set(conn, id, "cloud", "pending", None, None, now)?;
+        copies::enqueue(conn, &clock, id)?;
+        let subject = Subject::Attachment { id, batch: file.batch_id };
+        audit::record(conn, now, &actor, "copy.retry", subject, json!({ "filename": file.original_name }))
+    })
+    .await
 }
 
 /// Puts off the making of copies, or goes on with it.
@@ -174,9 +174,9 @@ pub async fn set_paused(app: &App, actor: &Actor, paused: bool) -> Result<()> {
     copies::cloud(app)?;
     let (clock, now) = (app.clock.clone(), app.clock.now());
     recheck::admin(app, actor, move |conn, actor| {
-            copies::set_paused(conn, &clock, paused)?;
-            let action = if paused { "storage.pause" } else { "storage.resume" };
-            audit::record(conn, now, &actor, action, Subject::System, json!({}))
-        })
-        .await
+        copies::set_paused(conn, &clock, paused)?;
+        let action = if paused { "storage.pause" } else { "storage.resume" };
+        audit::record(conn, now, &actor, action, Subject::System, json!({}))
+    })
+    .await
 }

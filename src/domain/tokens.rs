@@ -7,10 +7,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor, Ceiling, Resource, Role, Scope, authorize},
     audit::{self, Subject},
-    sites,
+    recheck, sites,
 };
 use crate::{
     app::App,
@@ -84,39 +83,36 @@ pub async fn create(app: &App, actor: &Actor, wanted: Wanted) -> Result<String> 
     let token = format!("{PREFIX}{}", hex::encode(rand::random::<[u8; 32]>()));
     let hash = hash(&token);
     recheck::transaction(app, actor, move |conn, actor| {
-            authorize(&actor, Action::HoldTokens, Resource::System)?;
-            if let Some(site) = checked.site
-                && !sites::visible_in(conn, &actor)?.iter().any(|seen| seen.id == site)
-            {
-                return Err(Error::invalid("site", "Choose one of your sites."));
-            }
-            if db::tokens::of_user(conn, account)?.len() >= PER_USER {
-                return Err(Error::conflict(
-                    "too_many_tokens",
-                    "You have too many tokens. Revoke some first.",
-                ));
-            }
-            let id = Uuid::now_v7();
-            db::tokens::insert(
-                conn,
-                &NewToken {
-                    id,
-                    user_id: account,
-                    name: &checked.name,
-                    token_hash: &hash,
-                    scope: checked.scope.as_str(),
-                    site_id: checked.site,
-                    created_at: now,
-                    expires_at: now + TimeDelta::days(checked.days),
-                },
-            )?;
-            let details = json!({
-                "token": id, "name": checked.name, "scope": checked.scope.as_str(), "site": checked.site,
-                "days": checked.days,
-            });
-            audit::record(conn, now, &actor, "token.create", Subject::User(account), details)
-        })
-        .await?;
+        authorize(&actor, Action::HoldTokens, Resource::System)?;
+        if let Some(site) = checked.site
+            && !sites::visible_in(conn, &actor)?.iter().any(|seen| seen.id == site)
+        {
+            return Err(Error::invalid("site", "Choose one of your sites."));
+        }
+        if db::tokens::of_user(conn, account)?.len() >= PER_USER {
+            return Err(Error::conflict("too_many_tokens", "You have too many tokens. Revoke some first."));
+        }
+        let id = Uuid::now_v7();
+        db::tokens::insert(
+            conn,
+            &NewToken {
+                id,
+                user_id: account,
+                name: &checked.name,
+                token_hash: &hash,
+                scope: checked.scope.as_str(),
+                site_id: checked.site,
+                created_at: now,
+                expires_at: now + TimeDelta::days(checked.days),
+            },
+        )?;
+        let details = json!({
+            "token": id, "name": checked.name, "scope": checked.scope.as_str(), "site": checked.site,
+            "days": checked.days,
+        });
+        audit::record(conn, now, &actor, "token.create", Subject::User(account), details)
+    })
+    .await?;
     Ok(token)
 }
 
@@ -166,17 +162,17 @@ impl Checked {
 pub async fn revoke(app: &App, actor: &Actor, id: Uuid) -> Result<TokenRow> {
     let (account, now) = (actor.account()?, app.clock.now());
     recheck::transaction(app, actor, move |conn, actor| {
-            let token = db::tokens::find_for_update(conn, id)?;
-            let token = token.filter(|token| token.user_id == account).ok_or(Error::NotFound)?;
-            authorize(&actor, Action::See, Resource::System)?;
-            if token.revoked_at.is_none() {
-                db::tokens::revoke(conn, id, now)?;
-                let details = json!({ "token": id, "name": token.name });
-                audit::record(conn, now, &actor, "token.revoke", Subject::User(account), details)?;
-            }
-            Ok(token)
-        })
-        .await
+        let token = db::tokens::find_for_update(conn, id)?;
+        let token = token.filter(|token| token.user_id == account).ok_or(Error::NotFound)?;
+        authorize(&actor, Action::See, Resource::System)?;
+        if token.revoked_at.is_none() {
+            db::tokens::revoke(conn, id, now)?;
+            let details = json!({ "token": id, "name": token.name });
+            audit::record(conn, now, &actor, "token.revoke", Subject::User(account), details)?;
+        }
+        Ok(token)
+    })
+    .await
 }
 
 /// Who holds this token; `None` for one that is unknown, revoked or expired, or whose user is disabled.

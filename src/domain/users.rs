@@ -9,15 +9,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor, Resource, Role, authorize},
     audit::{self, Subject},
-    ended_access, names, passwords, sites,
+    ended_access, names, password_rules, passwords, recheck, sites,
 };
 use crate::{
     app::App,
-    characters,
-    db,
+    characters, db,
     error::{Error, FieldError, Result},
 };
 
@@ -38,9 +36,16 @@ impl NewUser {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for each field that will not do.
-    pub fn checked(username: &str, role: Role, password: &SecretString) -> Result<Self> {
+    pub async fn checked(app: &App, username: &str, role: Role, password: &SecretString) -> Result<Self> {
         let username = normalise(username);
-        whole([check_username(&username), passwords::check_new_password_of(&username, password)])?;
+        let mut problems: Vec<FieldError> = check_username(&username).err().into_iter().collect();
+        match password_rules::check(app, &[&username], password).await {
+            Err(Error::Invalid(more)) => problems.extend(more),
+            other => other?,
+        }
+        if !problems.is_empty() {
+            return Err(Error::Invalid(problems));
+        }
         Ok(Self { display_name: username.clone(), username, role })
     }
 
@@ -125,21 +130,18 @@ pub async fn add(
     password: SecretString,
 ) -> Result<UserRow> {
     authorize(actor, Action::Administer, Resource::System)?;
-    let new = NewUser::checked(username, role, &password)?;
+    let new = NewUser::checked(app, username, role, &password).await?;
     let hash = app.passwords.hash(password).await?;
     let now = app.clock.now();
     recheck::people(app, actor, move |conn, actor| {
-            let sites = if site_names.is_empty() {
-                vec![sites::default_site(conn)?.id]
-            } else {
-                site_names
-                    .iter()
-                    .map(|name| Ok(sites::by_name(conn, name)?.id))
-                    .collect::<Result<Vec<_>>>()?
-            };
-            insert(conn, &actor, new, Some(hash), &sites, now)
-        })
-        .await
+        let sites = if site_names.is_empty() {
+            vec![sites::default_site(conn)?.id]
+        } else {
+            site_names.iter().map(|name| Ok(sites::by_name(conn, name)?.id)).collect::<Result<Vec<_>>>()?
+        };
+        insert(conn, &actor, new, Some(hash), &sites, now)
+    })
+    .await
 }
 
 /// Stores a new account. Without a hash nobody can sign in to it until a password is chosen.
@@ -181,15 +183,18 @@ pub(super) fn insert(
 /// Sets a password and ends the user's sessions and tokens.
 pub async fn set_password(app: &App, actor: &Actor, username: &str, password: SecretString) -> Result<()> {
     authorize(actor, Action::Administer, Resource::System)?;
-    passwords::check_new_password_of(&normalise(username), &password)
-        .map_err(|problem| Error::Invalid(vec![problem]))?;
+    let username = normalise(username);
+    let name = username.clone();
+    let user = app.db.run(move |conn| db::users::find_by_name(conn, &name)).await?;
+    let display_name = user.as_ref().map_or("", |user| &user.display_name);
+    password_rules::check(app, &[&username, display_name], &password).await?;
     let hash = app.passwords.hash(password).await?;
-    let (now, username) = (app.clock.now(), normalise(username));
+    let now = app.clock.now();
     recheck::people(app, actor, move |conn, actor| {
-            let user = named(conn, &username)?;
-            put_password(conn, &actor, &user, &hash, "admin", now)
-        })
-        .await
+        let user = named(conn, &username)?;
+        put_password(conn, &actor, &user, &hash, "admin", now)
+    })
+    .await
 }
 
 /// Replaces a password: the person's sessions and tokens end, and a link to choose one works no more. `by` is for the
@@ -233,10 +238,10 @@ pub(super) fn put_display_name(
 pub async fn set_enabled(app: &App, actor: &Actor, username: &str, enabled: bool) -> Result<()> {
     let (now, username) = (app.clock.now(), normalise(username));
     recheck::people(app, actor, move |conn, actor| {
-            let id = named(conn, &username)?.id;
-            set_enabled_in(conn, &actor, id, enabled, now).map(drop)
-        })
-        .await
+        let id = named(conn, &username)?.id;
+        set_enabled_in(conn, &actor, id, enabled, now).map(drop)
+    })
+    .await
 }
 
 /// [`set_enabled`] by id, within a transaction.

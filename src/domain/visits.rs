@@ -18,9 +18,10 @@ use super::{
     access::{Action, Actor, Resource, Role},
     archive::{self, Archive, Reader},
     attachments::{self, Opened},
-    audit::{self, Subject}, recheck::Watch,
+    audit::{self, Subject},
+    limits::{LimitKey, Permit},
+    recheck::Watch,
     shares::{PASSWORD_MAX_BYTES, hash, subject},
-    slots::{Slot, Taker},
     throttle,
 };
 use crate::{
@@ -197,7 +198,7 @@ async fn find_unlocked(app: &App, hash: &[u8], proof: Proof, address: Option<IpA
     Err(Error::Unauthenticated)
 }
 
-/// Opens a file of the link and counts the download. The place is to be held until the file has gone out.
+/// Opens a file of the link and counts the download. The permit is to be held until the file is delivered.
 ///
 /// # Errors
 /// As [`unlock`]; [`Error::NotFound`] when the link is used up, [`Error::TooMany`] when too many files are on their
@@ -208,7 +209,7 @@ pub async fn download(
     proof: Proof,
     file: Option<Uuid>,
     address: Option<IpAddr>,
-) -> Result<(Opened, Slot)> {
+) -> Result<(Opened, Permit)> {
     let hash = hash(token);
     let known = find_unlocked(app, &hash, proof, address).await?;
     let (id, batch_id) = (known.share.id, known.share.batch_id);
@@ -217,12 +218,9 @@ pub async fn download(
         (None, Some(chosen)) => chosen,
         (None, None) => return Err(Error::invalid("file", "Choose a file.")),
     };
-    let slot = app.slots.visits.take(&[Taker::Link(id)])?;
+    let permit = app.limits.visits.acquire(&[LimitKey::Link(id)])?;
     // Opened first: a file that cannot be read costs no download.
-    let opened = attachments::open_checked(app, wanted, move |_, row| {
-        if row.batch_id == batch_id { Ok(()) } else { Err(Error::NotFound) }
-    })
-    .await?;
+    let opened = attachments::open_in_batch(app, batch_id, wanted).await?;
     let now = app.clock.now();
     let details = json!({ "share": id, "filename": opened.row.original_name });
     app.db
@@ -232,7 +230,7 @@ pub async fn download(
             audit::record(conn, now, &Actor::visitor(address), "share.download", subject, details)
         })
         .await?;
-    Ok((opened, slot))
+    Ok((opened, permit))
 }
 
 /// The archive of a whole batch, which counts as one download.
@@ -246,9 +244,9 @@ pub async fn archive(app: &App, token: &str, proof: Proof, address: Option<IpAdd
         return Err(Error::NotFound);
     }
     let (id, batch, site) = (known.share.id, known.share.batch_id, known.site_id);
-    let network = address.map(|address| Taker::Network(throttle::network_of(address)));
-    let takers: Vec<Taker> = network.into_iter().chain([Taker::Link(id)]).collect();
-    let slot = app.slots.archives.take(&takers)?;
+    let network = address.map(|address| LimitKey::Network(throttle::network_of(address)));
+    let keys: Vec<LimitKey> = network.into_iter().chain([LimitKey::Link(id)]).collect();
+    let permit = app.limits.archives.acquire(&keys)?;
     let contents = archive::contents(app, batch, None, Reader::Visitor).await?;
     let asked = hash.clone();
     // That the time or the number of downloads runs out meanwhile takes nothing from a download that counts.
@@ -267,7 +265,7 @@ pub async fn archive(app: &App, token: &str, proof: Proof, address: Option<IpAdd
             audit::record(conn, now, &Actor::visitor(address), "share.archive", subject, details)
         })
         .await?;
-    Ok(Archive { slot: Some(slot), ..archive })
+    Ok(Archive { permit: Some(permit), ..archive })
 }
 
 /// Counts a download, unless the link is over by now or used up.

@@ -43,19 +43,13 @@ pub enum Job {
     /// Sums up the ledger.
     FoldUsage,
     /// Draws a file and reads its text.
-    MakePreviews {
-        attachment: Uuid,
-    },
+    MakePreviews { attachment: Uuid },
     /// Copies one file to the bucket.
-    CopyReplicate {
-        attachment: Uuid,
-    },
+    CopyReplicate { attachment: Uuid },
     /// Sees to it that every file without a sound copy in the bucket gets one.
     CopyBacklog,
     /// Mends the copies of one file.
-    CopyHeal {
-        attachment: Uuid,
-    },
+    CopyHeal { attachment: Uuid },
     /// Reads again what was not read for long.
     CopyScrub,
     /// Goes on with the move that an admin began.
@@ -247,6 +241,17 @@ impl Job {
     /// Adds the job to the queue, to run as soon as a worker is free. With a `dedupe_key` that a living job
     /// has, nothing is added.
     pub fn enqueue(&self, conn: &mut PgConnection, clock: &Clock, dedupe_key: Option<&str>) -> Result<bool> {
+        self.enqueue_for(Uuid::nil(), conn, clock, dedupe_key)
+    }
+
+    /// The same for a document of this person.
+    pub fn enqueue_for(
+        &self,
+        fair_key: Uuid,
+        conn: &mut PgConnection,
+        clock: &Clock,
+        dedupe_key: Option<&str>,
+    ) -> Result<bool> {
         let now = clock.now();
         jobs::enqueue(
             conn,
@@ -259,6 +264,7 @@ impl Job {
                 max_attempts: self.max_attempts(),
                 created_at: now,
                 updated_at: now,
+                fair_key,
             },
         )
     }

@@ -1,7 +1,10 @@
 //! Takes jobs, a few at once: claims for a short lease, prolongs it while the job runs, retries with growing
 //! pauses, gives up into the dead state, never holds a transaction meanwhile.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
 use diesel::PgConnection;
@@ -25,20 +28,20 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How often the queue is looked at. One indexed look-up; a notification would save nothing at this rate and
 /// cost a connection.
 const POLL: Duration = Duration::from_millis(250);
-/// Jobs whose work is drawing in a child process.
-const DRAWING: &[&str] = &["make_previews"];
 /// What runs at once, each entry on its own: many files to draw or to copy keep nothing else waiting, and the other
 /// way round.
 const LANES: &[Lane] = &[
-    Lane::Of(Kinds::AllBut(DRAWING)),
-    Lane::Of(Kinds::AllBut(DRAWING)),
-    Lane::Of(Kinds::Only(DRAWING)),
-    Lane::Of(Kinds::Only(DRAWING)),
+    Lane::Others,
+    Lane::Others,
+    Lane::Previews,
+    Lane::Previews,
     Lane::Copies,
     Lane::Copies,
     Lane::Copies,
     Lane::Copies,
 ];
+/// The pause of a loop whose database does not answer.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(5);
 /// How often the schedule is looked at.
 const SCHEDULE: Duration = Duration::from_secs(15);
 /// How often the ledger learns what was handed out.
@@ -54,8 +57,9 @@ const RETRY_MAX: Duration = Duration::from_secs(3600);
 enum Lane {
     /// Jobs about copies, which wait for disks and networks.
     Copies,
-    /// Others, of these kinds.
-    Of(Kinds),
+    /// Pictures and texts of documents, made in a child process, for all uploaders in turn.
+    Previews,
+    Others,
 }
 
 /// The running worker of this process.
@@ -71,7 +75,8 @@ impl Worker {
         let schedule = tokio::spawn(keep_schedule(Arc::clone(app), stopped.clone()));
         let sealing = tokio::spawn(keep_sealing(Arc::clone(app), stopped.clone()));
         let tally = tokio::spawn(keep_tally(Arc::clone(app), stopped.clone()));
-        let loops = work.chain([schedule, sealing, tally]).collect();
+        let bucket = tokio::spawn(keep_bucket(Arc::clone(app), stopped.clone()));
+        let loops = work.chain([schedule, sealing, tally, bucket]).collect();
         Self { stop, loops }
     }
 
@@ -91,10 +96,18 @@ impl Worker {
     }
 }
 
+/// A database that does not answer was logged by the pool, once for all who ask.
+fn report(error: &Error, what: &'static str) {
+    match error {
+        Error::Unavailable { message, .. } => tracing::debug!(%message, "{what}"),
+        error => tracing::error!(error = ?error, "{what}"),
+    }
+}
+
 async fn keep_schedule(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = schedule::enqueue_due(&app).await {
-            tracing::error!(error = ?error, "the schedule could not be kept");
+            report(&error, "the schedule could not be kept");
         }
         wait(SCHEDULE, &mut stopped).await;
     }
@@ -103,9 +116,19 @@ async fn keep_schedule(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
 async fn keep_sealing(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = audit::seal::seal_pending(&app).await {
-            tracing::error!(error = ?error, "events could not be sealed");
+            report(&error, "events could not be sealed");
         }
         wait(SEAL, &mut stopped).await;
+    }
+}
+
+/// Finds out when a bucket that failed works again, so that nothing waits out its pause and nobody has to try.
+async fn keep_bucket(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = copies::recover(&app).await {
+            report(&error, "what waits for the bucket could not be hurried");
+        }
+        wait(SCHEDULE, &mut stopped).await;
     }
 }
 
@@ -114,7 +137,7 @@ async fn keep_tally(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         let is_last = *stopped.borrow();
         if let Err(error) = tally::flush(&app).await {
-            tracing::error!(error = ?error, "what was handed out could not be written down yet");
+            report(&error, "what was handed out could not be written down yet");
         }
         if is_last {
             return;
@@ -130,8 +153,8 @@ async fn work(app: Arc<App>, lane: Lane, mut stopped: watch::Receiver<bool>) {
             Ok(true) => {}
             Ok(false) => wait(POLL, &mut stopped).await,
             Err(error) => {
-                tracing::error!(error = ?error, "the job queue could not be read");
-                wait(SCHEDULE, &mut stopped).await;
+                report(&error, "the job queue could not be read");
+                wait(PAUSE_AFTER_ERROR, &mut stopped).await;
             }
         }
     }
@@ -148,7 +171,8 @@ async fn wait(pause: Duration, stopped: &mut watch::Receiver<bool>) {
 async fn run_next(app: &Arc<App>, lane: Lane, worker: Uuid) -> Result<bool> {
     let begun = app.clock.now();
     let claim = move |conn: &mut PgConnection| match lane {
-        Lane::Of(kinds) => db::jobs::claim(conn, worker, kinds, begun, begun + LEASE),
+        Lane::Others => db::jobs::claim(conn, worker, Kinds::AllBut(&[]), begun, begun + LEASE),
+        Lane::Previews => db::preview_jobs::claim(conn, worker, begun, begun + LEASE),
         Lane::Copies => {
             let paused = copies::are_paused(conn)?;
             db::jobs::claim_copy(conn, worker, begun, begun + LEASE, paused)
@@ -200,20 +224,27 @@ fn in_words(error: &Error) -> String {
 }
 
 /// Runs a claimed job in a task of its own, so that a panic ends the job and not the worker, and prolongs its
-/// lease meanwhile.
+/// lease meanwhile. A lease that cannot be prolonged ends the job before another worker may take it.
 async fn run_leased(app: &Arc<App>, worker: Uuid, row: &JobRow) -> Result<()> {
     let job: Job = serde_json::from_value(row.payload.clone()).map_err(Error::internal)?;
     let id = row.id;
     let running_app = Arc::clone(app);
     let mut running = tokio::spawn(async move { job.run(&running_app).await });
+    let mut prolonged = Instant::now();
     loop {
         tokio::select! {
             ended = &mut running => return ended.map_err(Error::internal)?,
             () = tokio::time::sleep(HEARTBEAT) => {
                 let until = app.clock.now() + LEASE;
-                if !app.db.run(move |conn| db::jobs::heartbeat(conn, id, worker, until)).await? {
-                    running.abort();
-                    return Err(Error::Internal(anyhow::anyhow!("the lease was lost")));
+                match app.db.run(move |conn| db::jobs::heartbeat(conn, id, worker, until)).await {
+                    Ok(true) => prolonged = Instant::now(),
+                    Err(error) if prolonged.elapsed() < 2 * HEARTBEAT => {
+                        report(&error, "a lease could not be prolonged yet");
+                    }
+                    Ok(false) | Err(_) => {
+                        running.abort();
+                        return Err(Error::Internal(anyhow::anyhow!("the lease was lost")));
+                    }
                 }
             }
         }

@@ -8,20 +8,25 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixStream},
 };
 
-use super::{Patience, ScanError, Verdict};
+use super::{Obstacle, Patience, ScanError, Verdict};
 use crate::config::ScannerAddress;
 
 /// A piece of a file: one hop to the disk, one length on the wire.
 const PIECE: usize = 128 * 1024;
 /// Longest answer that is read, in bytes.
 const ANSWER_MAX: u64 = 4096;
-/// Names that clamd gives to its own limits when `AlertExceedsMax` is on: nothing was found, but not all was read.
+/// Prefix of the names that clamd gives to its own limits when `AlertExceedsMax` is on: not all was read.
 const LIMIT_NAMES: &str = "Heuristics.Limits.Exceeded";
+/// Prefixes of the names of what clamd cannot look into, when `AlertEncrypted` or `AlertBrokenMedia` and its kin are on.
+/// Nothing harmful was found.
+const OBSTACLE_NAMES: [(&str, Obstacle); 2] =
+    [("Heuristics.Encrypted.", Obstacle::Encrypted), ("Heuristics.Broken.", Obstacle::Damaged)];
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
@@ -41,10 +46,20 @@ pub async fn version(address: &ScannerAddress, patience: Patience) -> Result<Str
     answer(&mut stream, patience.connect).await
 }
 
-pub async fn scan(address: &ScannerAddress, patience: Patience, file: File) -> Result<Verdict, ScanError> {
+/// What is sent to be scanned, piece by piece.
+pub trait Source: Send {
+    /// The next bytes; empty at the end.
+    fn next(&mut self) -> impl Future<Output = Result<Bytes, ScanError>> + Send;
+}
+
+pub async fn scan(
+    address: &ScannerAddress,
+    patience: Patience,
+    source: impl Source,
+) -> Result<Verdict, ScanError> {
     let mut stream = connect(address, patience.connect).await?;
     // clamd says why before it hangs up in the middle of a file; that is worth more than a broken pipe.
-    let (broken, answered) = match send_file(&mut stream, patience, file).await {
+    let (broken, answered) = match send_all(&mut stream, patience, source).await {
         Ok(()) => (None, answer(&mut stream, patience.verdict).await?),
         Err(ScanError::BrokeOff(error)) => match answer(&mut stream, patience.connect).await {
             Ok(answered) => (Some(error), answered),
@@ -59,6 +74,33 @@ pub async fn scan(address: &ScannerAddress, patience: Patience, file: File) -> R
     }
 }
 
+/// A connection that nothing is asked on. It ends with the clamd that took it, or when that tires of waiting
+/// (`CommandReadTimeout`).
+pub struct Line(Box<dyn Stream>);
+
+/// How a [`Line`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// clamd said that it waited too long; it goes on running.
+    Tired,
+    /// clamd stopped, or the network broke.
+    Lost,
+}
+
+impl Line {
+    pub async fn open(address: &ScannerAddress, patience: Patience) -> Result<Self, ScanError> {
+        connect(address, patience.connect).await.map(Self)
+    }
+
+    pub async fn ended(&mut self) -> Ended {
+        let mut word = [0; 64];
+        match self.0.read(&mut word).await {
+            Ok(length) if length > 0 => Ended::Tired,
+            Ok(_) | Err(_) => Ended::Lost,
+        }
+    }
+}
+
 async fn connect(address: &ScannerAddress, patience: Duration) -> Result<Box<dyn Stream>, ScanError> {
     let connecting = async {
         Ok::<Box<dyn Stream>, io::Error>(match address {
@@ -67,27 +109,59 @@ async fn connect(address: &ScannerAddress, patience: Duration) -> Result<Box<dyn
         })
     };
     match tokio::time::timeout(patience, connecting).await {
-        Ok(connected) => connected.map_err(ScanError::Unreachable),
+        Ok(connected) => connected.map_err(|error| ScanError::Unreachable(error.into())),
         Err(_) => Err(ScanError::Late("take a connection")),
     }
 }
 
-async fn send_file(stream: &mut Box<dyn Stream>, patience: Patience, file: File) -> Result<(), ScanError> {
+async fn send_all(
+    stream: &mut Box<dyn Stream>,
+    patience: Patience,
+    mut source: impl Source,
+) -> Result<(), ScanError> {
     send(stream, b"zINSTREAM\0", patience.send).await?;
-    let mut file = file;
     loop {
-        let (rest, piece) = tokio::task::spawn_blocking(move || read_piece(file))
-            .await
-            .map_err(io::Error::other)
-            .flatten()
-            .map_err(ScanError::File)?;
-        file = rest;
+        let piece = source.next().await?;
         // Its length in network order, then the bytes; a length of zero ends the file.
         send(stream, &(piece.len() as u32).to_be_bytes(), patience.send).await?;
         if piece.is_empty() {
             return within(patience.send, "take a file", stream.flush()).await;
         }
         send(stream, &piece, patience.send).await?;
+    }
+}
+
+/// A file, read on blocking threads. `None` after it could not be read.
+pub struct FileSource(Option<File>);
+
+impl FileSource {
+    pub fn new(file: File) -> Self {
+        Self(Some(file))
+    }
+}
+
+impl Source for FileSource {
+    async fn next(&mut self) -> Result<Bytes, ScanError> {
+        let file = self
+            .0
+            .take()
+            .ok_or_else(|| ScanError::File(io::Error::from(io::ErrorKind::UnexpectedEof).into()))?;
+        let (file, piece) = tokio::task::spawn_blocking(move || read_piece(file))
+            .await
+            .map_err(io::Error::other)
+            .flatten()
+            .map_err(|error| ScanError::File(error.into()))?;
+        self.0 = Some(file);
+        Ok(piece.into())
+    }
+}
+
+/// Pieces that are made while they are sent.
+pub struct MadeSource<I>(pub I);
+
+impl<I: Iterator<Item = Bytes> + Send> Source for MadeSource<I> {
+    async fn next(&mut self) -> Result<Bytes, ScanError> {
+        Ok(self.0.next().unwrap_or_default())
     }
 }
 
@@ -124,7 +198,7 @@ async fn within<T>(
     io: impl Future<Output = io::Result<T>>,
 ) -> Result<T, ScanError> {
     match tokio::time::timeout(patience, io).await {
-        Ok(done) => done.map_err(ScanError::BrokeOff),
+        Ok(done) => done.map_err(|error| ScanError::BrokeOff(error.into())),
         Err(_) => Err(ScanError::Late(doing)),
     }
 }
@@ -142,166 +216,15 @@ fn verdict(answer: &str) -> Result<Verdict, ScanError> {
     let name = answer.strip_prefix("stream: ").and_then(|rest| rest.strip_suffix(" FOUND"));
     match name {
         Some(name) if name.starts_with(LIMIT_NAMES) => Err(ScanError::AboveLimit(answer.to_owned())),
-        Some(name) if !name.is_empty() => Ok(Verdict::Infected(name.to_owned())),
+        Some(name) if !name.is_empty() => {
+            match OBSTACLE_NAMES.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+                Some((_, obstacle)) => Err(ScanError::Unscannable(*obstacle)),
+                None => Ok(Verdict::Infected(name.to_owned())),
+            }
+        }
         _ => Err(unclear()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Seek, Write};
-
-    use tokio::net::TcpListener;
-
-    use super::*;
-    use crate::scanner::Scanner;
-
-    #[test]
-    fn only_clamds_own_words_are_clean() {
-        assert_eq!(verdict("stream: OK").unwrap(), Verdict::Clean);
-        for (answer, name) in [
-            ("stream: Win.Test.EICAR_HDB-1 FOUND", "Win.Test.EICAR_HDB-1"),
-            ("stream: a name with FOUND FOUND", "a name with FOUND"),
-        ] {
-            assert_eq!(verdict(answer).unwrap(), Verdict::Infected(name.to_owned()));
-        }
-        for limit in
-            ["INSTREAM size limit exceeded. ERROR", "stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND"]
-        {
-            assert!(matches!(verdict(limit), Err(ScanError::AboveLimit(_))), "{limit}");
-        }
-        for odd in [
-            "",
-            "OK",
-            "stream: OK ",
-            "stream: OK\n",
-            "Stream: OK",
-            "stream:OK",
-            "1: stream: OK",
-            "stream: FOUND",
-            "stream:  FOUND extra",
-            "UNKNOWN COMMAND",
-            "stream: Can't allocate memory ERROR",
-            "PONG",
-            "INSTREAM: Error reading data. ERROR",
-            "<html>",
-            "stream: OK, stream: X FOUND.",
-        ] {
-            assert!(matches!(verdict(odd), Err(ScanError::Unclear(_))), "{odd:?}");
-        }
-    }
-
-    const SOON: Patience = Patience {
-        connect: Duration::from_millis(300),
-        send: Duration::from_millis(300),
-        verdict: Duration::from_millis(300),
-    };
-
-    fn file(size: usize) -> File {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&vec![7; size]).unwrap();
-        file.rewind().unwrap();
-        file
-    }
-
-    /// Reads a whole command and says what the file was.
-    async fn take_file(stream: &mut TcpStream) -> Vec<u8> {
-        let mut command = [0; 10];
-        stream.read_exact(&mut command).await.unwrap();
-        assert_eq!(&command, b"zINSTREAM\0");
-        let mut bytes = Vec::new();
-        loop {
-            let length = stream.read_u32().await.unwrap() as usize;
-            if length == 0 {
-                return bytes;
-            }
-            let start = bytes.len();
-            bytes.resize(start + length, 0);
-            stream.read_exact(&mut bytes[start..]).await.unwrap();
-        }
-    }
-
-    /// A scan of `size` bytes by somebody who takes the file and answers this.
-    async fn scan_answered(size: usize, words: &'static [u8]) -> Result<Verdict, ScanError> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = ScannerAddress::Tcp(listener.local_addr().unwrap().to_string());
-        let fake = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            assert_eq!(take_file(&mut stream).await, vec![7; size]);
-            stream.write_all(words).await.unwrap();
-        });
-        let scanned = Scanner::new(address, Patience::default()).scan(file(size)).await;
-        fake.await.unwrap();
-        scanned
-    }
-
-    #[tokio::test]
-    async fn a_file_arrives_whole_whatever_its_size() {
-        for size in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
-            assert_eq!(scan_answered(size, b"stream: OK\0").await.unwrap(), Verdict::Clean, "{size}");
-        }
-    }
-
-    #[tokio::test]
-    async fn answers_that_are_not_whole_are_no_verdict() {
-        let long = Box::leak(vec![b'x'; 100_000].into_boxed_slice());
-        let odd: [&'static [u8]; 7] = [
-            b"",
-            b"stream: OK",
-            b"stream: OK\n",
-            b"stream: OK\0stream: X FOUND\0",
-            b"\0stream: OK\0",
-            b"\xff\xfe\0",
-            long,
-        ];
-        for words in odd {
-            let scanned = scan_answered(10, words).await;
-            let is_none = matches!(scanned, Err(ScanError::Unclear(_) | ScanError::BrokeOff(_)));
-            assert!(is_none, "{:?}", String::from_utf8_lossy(&words[..words.len().min(40)]));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_limit_that_is_told_in_the_middle_of_a_file_is_heard() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = ScannerAddress::Tcp(listener.local_addr().unwrap().to_string());
-        let fake = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut begin = vec![0; 1000];
-            stream.read_exact(&mut begin).await.unwrap();
-            stream.write_all(b"INSTREAM size limit exceeded. ERROR\0").await.unwrap();
-            // As clamd does: no more is read, and both sides learn of it.
-            stream.shutdown().await.unwrap();
-            let mut rest = Vec::new();
-            stream.read_to_end(&mut rest).await.unwrap();
-        });
-        let scanned = Scanner::new(address, Patience::default()).scan(file(1_000_000)).await;
-        fake.await.unwrap();
-        assert!(matches!(scanned, Err(ScanError::AboveLimit(_))), "{scanned:?}");
-    }
-
-    #[tokio::test]
-    async fn a_scanner_that_hangs_is_given_up() {
-        // Takes the connection, reads nothing, says nothing.
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = ScannerAddress::Tcp(listener.local_addr().unwrap().to_string());
-        let scanner = Scanner::new(address, SOON);
-        for size in [10, 20_000_000] {
-            let scanned = scanner.scan(file(size)).await;
-            assert!(matches!(scanned, Err(ScanError::Late(_))), "{size}: {scanned:?}");
-        }
-        assert!(matches!(scanner.ping().await, Err(ScanError::Late(_))));
-    }
-
-    #[tokio::test]
-    async fn a_scanner_that_is_down_or_gone_is_told() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let closed = listener.local_addr().unwrap().to_string();
-        drop(listener);
-        for address in [ScannerAddress::Tcp(closed), ScannerAddress::Unix("/nowhere/clamd.ctl".into())] {
-            let scanner = Scanner::new(address, SOON);
-            assert!(matches!(scanner.scan(file(10)).await, Err(ScanError::Unreachable(_))));
-            assert!(scanner.ping().await.is_err());
-        }
-    }
-}
+mod tests;

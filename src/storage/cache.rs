@@ -2,15 +2,13 @@
 //! for the longest going first. It may vanish at any time without loss.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    os::unix::fs::OpenOptionsExt,
+    fs::{self, File},
+    io,
     path::PathBuf,
     time::SystemTime,
 };
 
-use nix::fcntl::OFlag;
-
-use super::{LocalStore, Result, Staged, StorageError, key, local::make_folder};
+use super::{LocalStore, Result, Staged, StorageError, key, local::make_folder, open_regular};
 
 /// Over its limit, the cache shrinks to this share of it, so that it does not do so for every file.
 const AFTER: f64 = 0.9;
@@ -19,7 +17,7 @@ impl LocalStore {
     /// A cached file of this size; reading it makes it young again.
     pub fn open_cached(&self, stored_name: &str, size: u64) -> Option<File> {
         let path = key::cached(self.root(), stored_name);
-        let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path).ok()?;
+        let file = open_regular(&path).ok()?;
         if file.metadata().ok()?.len() != size {
             return None;
         }
@@ -28,6 +26,19 @@ impl LocalStore {
         // What cannot be made young goes a little earlier.
         let _ = file.set_modified(now);
         Some(file)
+    }
+
+    /// Removes a file from the cache, if it is there.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn forget_cached(&self, stored_name: &str) -> Result<()> {
+        match fs::remove_file(key::cached(self.root(), stored_name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StorageError::io("remove a file from its cache")(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Keeps a verified file, and lets old ones go when all together are over `max` bytes.

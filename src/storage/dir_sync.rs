@@ -42,7 +42,8 @@ impl DirSync {
         loop {
             if rounds.finished > mine {
                 return match rounds.failed {
-                    Some((round, kind)) if round == mine => Err(kind.into()),
+                    // A later failure may have taken the place of this round's: who comes late learns no better.
+                    Some((round, kind)) if round >= mine => Err(kind.into()),
                     _ => Ok(()),
                 };
             }

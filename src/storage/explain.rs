@@ -45,6 +45,11 @@ pub(super) fn is_not_implemented(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::NotImplemented { .. }) || status(&chain(error)) == Some("501")
 }
 
+/// Whether the bucket could not be reached or did not answer in time.
+pub(super) fn is_silence(error: &object_store::Error) -> bool {
+    matches!(transport(error), Some(HttpErrorKind::Connect | HttpErrorKind::Timeout))
+}
+
 fn is_denied(error: &object_store::Error) -> bool {
     use object_store::Error::{PermissionDenied, Unauthenticated};
     matches!(error, PermissionDenied { .. } | Unauthenticated { .. })

@@ -11,7 +11,9 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Found, LocalStore, Published, Result, Staged, StorageError, key, published::ignore_missing};
+use super::{
+    Found, LocalStore, Published, Result, Staged, StorageError, key, open_regular, published::ignore_missing,
+};
 
 impl LocalStore {
     /// Moves an unknown or damaged file aside into `.trash/`, beside one that was moved there before; `false` when it is
@@ -29,9 +31,8 @@ impl LocalStore {
 
     /// Publishes over a file that is known to be bad, which is kept aside.
     pub fn replace(&self, staged: Staged, stored_name: &str) -> Result<()> {
-        if self.open_published(stored_name)?.is_some() {
-            self.set_aside(stored_name)?;
-        }
+        // Whatever stands there, a folder or a pipe too.
+        self.set_aside(stored_name)?;
         self.publish(staged, stored_name).map(Published::confirm)
     }
 
@@ -155,7 +156,7 @@ fn entries(folder: &Path, doing: &'static str) -> Result<Vec<fs::DirEntry>> {
 /// The file, locked; `None` when it is not there or somebody else holds it.
 fn lock(path: &Path) -> Result<Option<File>> {
     let doing = "look at a staged file";
-    let file = match File::open(path) {
+    let file = match open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StorageError::io(doing)(error)),

@@ -1,21 +1,20 @@
 //! The store on a local disk or an NFS/SAN mount.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
-    sync::{PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
-use nix::fcntl::OFlag;
 use uuid::Uuid;
 
 use super::{
     MarkerPolicy, Published, Result, Resumed, Staged, Staging, StorageError,
     dir_sync::DirSync,
-    key, marker,
+    health::Health,
+    key, marker, open_regular,
     published::{self, ignore_missing},
     staging,
 };
@@ -25,8 +24,7 @@ pub struct LocalStore {
     root: PathBuf,
     id: Uuid,
     batches: DirSync,
-    /// What the last check found wrong.
-    trouble: RwLock<Option<String>>,
+    pub(super) health: Health,
 }
 
 /// A file in `batches/` as the disk has it.
@@ -49,7 +47,7 @@ impl LocalStore {
     pub fn open(root: &Path, id: Uuid, policy: MarkerPolicy) -> Result<Self> {
         let root = std::path::absolute(root).map_err(StorageError::io("find its folder"))?;
         let batches = DirSync::new(root.join(key::BATCHES));
-        let store = Self { root, id, batches, trouble: RwLock::new(None) };
+        let store = Self { root, id, batches, health: Health::default() };
         if policy == MarkerPolicy::CreateIfMissing && !marker::exists(&store.root) {
             make_folder(&store.root, 0o755)?;
             marker::create(&store.root, id)?;
@@ -64,42 +62,8 @@ impl LocalStore {
         &self.root
     }
 
-    /// Whether the folder is this store's, right now, and whole. Cheap enough for every write.
-    pub fn check(&self) -> Result<()> {
-        let result = self.look();
-        let found = result.as_ref().err().map(ToString::to_string);
-        let mut known = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
-        if *known != found {
-            match &found {
-                Some(trouble) => tracing::error!(root = ?self.root, %trouble, "the store cannot be written"),
-                None => tracing::info!(root = ?self.root, "the store can be written again"),
-            }
-            *known = found;
-        }
-        result
-    }
-
-    /// What the last check found wrong, in words for everybody; asks no disk.
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn look(&self) -> Result<()> {
-        marker::check(&self.root, self.id)?;
-        let device = device(&self.root)?;
-        for folder in [key::BATCHES, key::STAGING, key::TRASH] {
-            let path = self.root.join(folder);
-            if !path.is_dir() {
-                make_folder(&path, 0o700)?;
-            }
-            if self::device(&path)? != device {
-                return Err(StorageError::ReadOnly(format!(
-                    "{folder} is on another filesystem than the folder it stands in, so files cannot be \
-                     published safely."
-                )));
-            }
-        }
-        Ok(())
+    pub(super) fn id(&self) -> Uuid {
+        self.id
     }
 
     /// Begins an upload.
@@ -146,7 +110,7 @@ impl LocalStore {
 
     /// Gives a staged file its final name, durably. Never overwrites.
     pub fn publish(&self, staged: Staged, stored_name: &str) -> Result<Published> {
-        marker::check(&self.root, self.id)?;
+        self.check_marker()?;
         let target = key::published(&self.root, stored_name);
         let mut part = staged.part;
         let own = fs::metadata(&part.path).map_err(StorageError::io("read an upload"))?;
@@ -173,16 +137,10 @@ impl LocalStore {
         fs::write(key::published(&self.root, stored_name), bytes).map_err(StorageError::io("write a file"))
     }
 
-    /// Opens a published file for reading, together with its size. Symlinks are not followed.
-    ///
-    /// # Errors
-    /// `Ok(None)` when there is no such file.
+    /// Opens a published file for reading, together with its size; `None` when there is no such file, or something
+    /// that is not a regular file.
     pub fn open_published(&self, stored_name: &str) -> Result<Option<(File, u64)>> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(key::published(&self.root, stored_name));
-        match opened {
+        match open_regular(&key::published(&self.root, stored_name)) {
             Ok(file) => {
                 let size = file.metadata().map_err(StorageError::io("read a file"))?.len();
                 Ok(Some((file, size)))
@@ -263,10 +221,6 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> Result<()> {
         .mode(mode)
         .create(path)
         .map_err(StorageError::io("make its folders"))
-}
-
-fn device(path: &Path) -> Result<u64> {
-    fs::metadata(path).map(|meta| meta.dev()).map_err(StorageError::io("look at its folders"))
 }
 
 #[cfg(test)]
@@ -371,7 +325,7 @@ mod tests {
     fn symlinks_in_the_store_are_not_followed() {
         let (dir, store) = store();
         std::os::unix::fs::symlink("/etc/passwd", dir.path().join("batches/link")).unwrap();
-        assert!(store.open_published("link").is_err());
+        assert!(store.open_published("link").unwrap().is_none());
         assert_eq!(store.size_of("link").unwrap(), None);
     }
 }

@@ -20,8 +20,9 @@ impl Home for Arc<LocalStore> {
                 (Some((file, _)), Placing::New) => {
                     return if identity_of_file(file)? == what { Ok(()) } else { Err(StorageError::Taken) };
                 }
-                (Some(_), Placing::Over) => drop(store.set_aside(&name)?),
-                (None, _) => {}
+                (None, Placing::New) => {}
+                // Whatever stands there, a folder or a pipe too.
+                (_, Placing::Over) => drop(store.set_aside(&name)?),
             }
             store.publish(staged, &name)?.confirm();
             Ok(())

@@ -2,7 +2,7 @@
 //! before anything is written to it or believed missing from it.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
@@ -10,9 +10,11 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Result, StorageError};
+use super::{Result, StorageError, open_regular};
 
 pub const MARKER_FILE: &str = ".stillage-store";
+/// The marker until it is durable.
+const UNFINISHED: &str = ".stillage-store.new";
 
 /// What a missing marker means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub enum MarkerPolicy {
 pub(super) fn check(root: &Path, id: Uuid) -> Result<()> {
     let path = root.join(MARKER_FILE);
     let mut text = String::new();
-    match File::open(&path).and_then(|file| file.take(256).read_to_string(&mut text)) {
+    match open_regular(&path).and_then(|file| file.take(256).read_to_string(&mut text)) {
         Ok(_) if text.trim().parse() == Ok(id) => Ok(()),
         Ok(_) => Err(StorageError::ReadOnly(
             "The storage folder belongs to another database, so nothing is written to it.".to_owned(),
@@ -39,18 +41,39 @@ pub(super) fn check(root: &Path, id: Uuid) -> Result<()> {
     }
 }
 
-/// Whether there is any marker at all.
+/// Whether there is any marker at all. An empty one is what a power cut left of a first start.
 pub(super) fn exists(root: &Path) -> bool {
-    root.join(MARKER_FILE).exists()
+    root.join(MARKER_FILE).metadata().is_ok_and(|meta| meta.len() > 0)
 }
 
+/// Whole or not at all, whenever a crash comes.
 pub(super) fn create(root: &Path, id: Uuid) -> Result<()> {
     let write = || -> io::Result<()> {
+        let unfinished = root.join(UNFINISHED);
         let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o644).open(root.join(MARKER_FILE))?;
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&unfinished)?;
         writeln!(file, "{id}")?;
         file.sync_all()?;
+        fs::rename(&unfinished, root.join(MARKER_FILE))?;
         File::open(root)?.sync_all()
     };
     write().map_err(StorageError::io("write its marker"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_marker_left_by_a_power_cut_is_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(MARKER_FILE), b"").unwrap();
+        assert!(!exists(dir.path()));
+        let id = Uuid::new_v4();
+        create(dir.path(), id).unwrap();
+        assert!(exists(dir.path()));
+        check(dir.path(), id).unwrap();
+        assert!(check(dir.path(), Uuid::new_v4()).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }

@@ -20,6 +20,7 @@
 mod cache;
 mod dir_sync;
 mod explain;
+mod health;
 mod home;
 pub mod key;
 mod leftovers;
@@ -31,6 +32,7 @@ mod object_aside;
 mod object_put;
 mod previews;
 mod published;
+mod regular;
 mod staging;
 
 pub use home::{ByteStream, Held, Home, Identity, Placing, bytes_of, identity_of};
@@ -39,6 +41,7 @@ pub use local_home::{spool, stream_file};
 pub use marker::{MARKER_FILE, MarkerPolicy};
 pub use object::ObjectStorage;
 pub use published::Published;
+pub use regular::open_regular;
 pub use staging::{Resumed, Staged, Staging};
 
 /// Why the store did not do what it was asked.

@@ -10,10 +10,10 @@
 use std::{
     ops::Range,
     sync::{
-        PoisonError, RwLock,
+        Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -34,6 +34,9 @@ use crate::config::{Bucket, Patience};
 /// Files fetched at once for people who wait for them.
 const FETCHES: usize = 32;
 
+/// While the bucket does not answer, one request for somebody who waits tries it this often; the others fail at once.
+const TRY_EVERY: Duration = Duration::from_secs(10);
+
 pub struct ObjectStorage {
     pub(super) s3: AmazonS3,
     bucket: String,
@@ -43,9 +46,14 @@ pub struct ObjectStorage {
     trouble: RwLock<Option<String>>,
     /// Whether a trouble has passed that nobody has taken note of yet.
     recovered: AtomicBool,
+    /// When the bucket may be tried again for somebody who waits; `None` while it answers.
+    next_try: Mutex<Option<Instant>>,
     /// Places for files that are fetched for somebody who waits.
     fetches: Semaphore,
 }
+
+/// After this time a request is not repeated any more. Whoever waited out one timeout does not wait for another.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl ObjectStorage {
     /// Prepares the client; asks nothing of the network.
@@ -58,8 +66,7 @@ impl ObjectStorage {
             max_backoff: Duration::from_secs(2),
             base: 2.0,
         };
-        let retry =
-            RetryConfig { backoff, max_retries: patience.retries, retry_timeout: Duration::from_secs(180) };
+        let retry = RetryConfig { backoff, max_retries: patience.retries, retry_timeout: RETRY_TIMEOUT };
         let client = ClientOptions::new()
             .with_timeout_disabled()
             .with_connect_timeout(patience.connect)
@@ -91,6 +98,7 @@ impl ObjectStorage {
             host,
             trouble: RwLock::new(None),
             recovered: AtomicBool::new(false),
+            next_try: Mutex::new(None),
             fetches: Semaphore::new(FETCHES),
         })
     }
@@ -108,6 +116,23 @@ impl ObjectStorage {
     /// Whether a trouble has passed since this was last asked.
     pub fn take_recovered(&self) -> bool {
         self.recovered.swap(false, Ordering::Relaxed)
+    }
+
+    /// Fails at once while the bucket is known not to answer: people need not wait out the timeouts one after the other.
+    /// Every few seconds somebody is let through to try.
+    ///
+    /// # Errors
+    /// Why the last request failed.
+    pub fn may_try(&self) -> Result<()> {
+        let mut next_try = self.next_try.lock().unwrap_or_else(PoisonError::into_inner);
+        match *next_try {
+            Some(at) if Instant::now() < at => Err(StorageError::Cloud(self.trouble().unwrap_or_default())),
+            Some(_) => {
+                *next_try = Some(Instant::now() + TRY_EVERY);
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Waits for a place to fetch a file for somebody; dropping it gives it back.
@@ -173,6 +198,9 @@ impl ObjectStorage {
             tracing::debug!(?error, "a request to the bucket failed");
             explain::reason(error, &self.bucket, &self.host)
         });
+        let is_silent = result.as_ref().is_err_and(explain::is_silence);
+        *self.next_try.lock().unwrap_or_else(PoisonError::into_inner) =
+            is_silent.then(|| Instant::now() + TRY_EVERY);
         let mut known = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
         if *known != found {
             match &found {

@@ -7,12 +7,12 @@ use std::{
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
 };
 
-use nix::fcntl::OFlag;
 use uuid::Uuid;
 
 use super::{
     LocalStore, Result, StorageError,
     key::{self, Preview},
+    open_regular,
 };
 
 /// The first and the last bytes of a JPEG: a file that a crash left empty or cut has not both.
@@ -44,7 +44,7 @@ impl LocalStore {
     pub fn open_preview(&self, attachment: Uuid, preview: Preview) -> Result<Option<(File, u64)>> {
         let path = key::previews_of(self.root(), attachment).join(preview.name());
         let open = || -> io::Result<Option<(File, u64)>> {
-            let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)?;
+            let file = open_regular(&path)?;
             let size = file.metadata()?.len();
             let (mut begin, mut end) = ([0; 2], [0; 2]);
             let is_whole = size >= 4

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Identity, Result, StorageError, key};
+use super::{Identity, Result, StorageError, key, open_regular};
 
 /// How much is read at once when a file is hashed again.
 const READ_CHUNK: usize = 1024 * 1024;
@@ -98,11 +98,7 @@ impl Staging {
         if let Some(linked) = Self::link(root, source).map_err(StorageError::io(doing))? {
             return Ok(linked);
         }
-        let mut from = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(source)
-            .map_err(StorageError::io(doing))?;
+        let mut from = open_regular(source).map_err(StorageError::io(doing))?;
         let (mut staging, mut buffer) = (Self::create(root)?, vec![0; READ_CHUNK]);
         loop {
             let read = from.read(&mut buffer).map_err(StorageError::io(doing))?;
@@ -241,7 +237,7 @@ impl Staged {
 
     /// The bytes, for the checks that need the whole file.
     pub fn open(&self) -> Result<File> {
-        File::open(&self.part.path).map_err(StorageError::io("read an upload"))
+        open_regular(&self.part.path).map_err(StorageError::io("read an upload"))
     }
 }
 
@@ -254,7 +250,7 @@ pub(super) fn sweep(root: &Path) -> Result<usize> {
         if path.extension().is_none_or(|extension| extension != key::PART) {
             continue;
         }
-        let file = match File::open(&path) {
+        let file = match open_regular(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(StorageError::io(doing)(error)),

@@ -66,7 +66,8 @@ fn add(path: &str, assets: &mut HashMap<String, Asset>, open: &mut HashSet<Strin
     }
 }
 
-/// Puts addresses in the place of `"./name.js"`, which only imports are written like.
+/// Puts addresses in the place of `"./name.js"`, which only imports are written like: JSDoc imports types in single
+/// quotes.
 fn resolve_imports(path: &str, text: &str, mut url_of: impl FnMut(&str) -> Option<String>) -> String {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let quoted = text.split('"').map(|piece| {

@@ -73,9 +73,10 @@ pub fn status_of(error: &Error) -> StatusCode {
         Error::Refused(refusal) => match refusal {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::UnsupportedType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::EmptyFile | Refusal::UnreadableImage { .. } | Refusal::Infected { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Refusal::EmptyFile
+            | Refusal::UnreadableImage { .. }
+            | Refusal::Infected { .. }
+            | Refusal::Unscannable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::ScannerUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::StorageUnavailable { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Refusal::BatchClosed => StatusCode::CONFLICT,

@@ -3,28 +3,42 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use actix_multipart::Multipart;
 use actix_session::{Session, SessionExt};
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::{Payload, UrlEncoded},
+    web,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
 use uuid::Uuid;
 
 use super::{
     bearer::{self, Bearer},
-    client, csrf,
+    client, connections, csrf,
     error::WebError,
+    multipart::{self, GuardedForm},
     session::{self, SignedIn},
 };
 use crate::{
     app::App,
-    domain::access::Actor,
+    domain::{access::Actor, limits::LimitKey},
     error::{Error, Result},
 };
 
-/// Largest plain form, in bytes.
-pub const FORM_LIMIT: usize = 256 * 1024;
+/// Largest plain form or JSON of somebody who is signed in, in bytes.
+pub const FORM_LIMIT: usize = multipart::FIELDS_MAX;
+
+/// The same for forms that need no sign-in. The longest field is the address to go on to.
+const PUBLIC_FORM_LIMIT: usize = 32 * 1024;
+
+/// Fields of one plain form, or of one query string. The most that a page has is a box for each of its rows.
+const FIELDS_MOST: usize = 2000;
 
 /// A plain form must arrive within this time: who sends it byte by byte must not hold a place for ever.
-const FORM_TIME: Duration = Duration::from_secs(20);
+pub const FORM_TIME: Duration = Duration::from_secs(20);
 
 /// What somebody who still has to turn two-factor on can do.
 const ENROLLING: [&str; 2] = ["/account/two-factor", "/account/two-factor/confirm"];
@@ -45,12 +59,21 @@ pub struct CurrentUser {
 }
 
 impl CurrentUser {
+    /// Who sends the request, which then holds one of their permits until its answer is delivered.
     fn of(req: &HttpRequest) -> Result<Self> {
+        let current = Self::identify(req)?;
+        let keys = Vec::from_iter(LimitKey::of(&current.actor));
+        connections::hold(req, parts(req)?.limits.requests.acquire(&keys)?);
+        Ok(current)
+    }
+
+    fn identify(req: &HttpRequest) -> Result<Self> {
         match bearer::of(req) {
             Bearer::None => Self::of_session(req),
             Bearer::Holder(holder) => {
                 let user = SignedIn::from(&holder);
-                let actor = Self::actor(req, &user)?.within(holder.ceiling).through(holder.token_id, holder.token);
+                let actor =
+                    Self::actor(req, &user)?.within(holder.ceiling).through(holder.token_id, holder.token);
                 Ok(Self { user, actor, session: req.get_session(), by_token: true })
             }
             Bearer::Refused => Err(Error::Unauthenticated),
@@ -101,9 +124,36 @@ impl FromRequest for CurrentUser {
     }
 }
 
-/// The fields of a plain form, in the order they were sent.
-#[derive(Default)]
+/// The fields of a plain form or a query string, in the order they were sent; at most [`FIELDS_MOST`].
+#[derive(Debug, Default)]
 pub struct Fields(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, text: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(text, "at most {FIELDS_MOST} fields")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sent: A) -> Result<Fields, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = sent.next_element()? {
+            if fields.len() == FIELDS_MOST {
+                return Err(A::Error::invalid_length(FIELDS_MOST + 1, &self));
+            }
+            fields.push(field);
+        }
+        Ok(Fields(fields))
+    }
+}
 
 impl Fields {
     /// A field's value; one that is missing is empty.
@@ -130,13 +180,14 @@ impl Fields {
         self.0.push((name, value));
     }
 
-    pub(super) async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self> {
+    /// Reads a plain form of at most `limit` bytes.
+    pub(super) async fn read(req: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Self> {
         if req.headers().get(actix_web::http::header::CONTENT_TYPE).is_none() {
             return Ok(Self::default());
         }
-        let reading = web::Form::<Vec<(String, String)>>::from_request(req, payload);
+        let reading = UrlEncoded::<Self>::new(req, payload).limit(limit);
         match tokio::time::timeout(FORM_TIME, reading).await {
-            Ok(Ok(form)) => Ok(Self(form.into_inner())),
+            Ok(Ok(fields)) => Ok(fields),
             Err(_) | Ok(Err(_)) => {
                 Err(Error::BadRequest("The form cannot be read. Load the page again and repeat.".into()))
             }
@@ -165,11 +216,11 @@ impl FromRequest for Posted {
         Box::pin(async move {
             let by = CurrentUser::of(&req)?;
             if by.by_token {
-                let fields = Fields::read(&req, &mut payload).await?;
+                let fields = Fields::read(&req, &mut payload, FORM_LIMIT).await?;
                 return Ok(Self { by, fields });
             }
             csrf::check_origin(&req, &parts(&req)?.config.public_url)?;
-            let fields = Fields::read(&req, &mut payload).await?;
+            let fields = Fields::read(&req, &mut payload, FORM_LIMIT).await?;
             fields.check(&req, &by.session)?;
             Ok(Self { by, fields })
         })
@@ -191,20 +242,17 @@ impl FromRequest for PublicForm {
         Box::pin(async move {
             csrf::check_origin(&req, &parts(&req)?.config.public_url)?;
             let session = req.get_session();
-            let fields = Fields::read(&req, &mut payload).await?;
+            let fields = Fields::read(&req, &mut payload, PUBLIC_FORM_LIMIT).await?;
             fields.check(&req, &session)?;
             Ok(Self { session, fields })
         })
     }
 }
 
-/// Files that somebody who is signed in sends. The CSRF token is in the header or in the first field; the
-/// latter is checked by whoever reads the parts, against [`Upload::expected_token`].
+/// Files that a signed-in user sends, in a form without other fields than the CSRF token.
 pub struct Upload {
     pub by: CurrentUser,
-    pub multipart: Multipart,
-    /// `None` once the header has proven the token.
-    pub expected_token: Option<String>,
+    pub form: GuardedForm,
 }
 
 impl FromRequest for Upload {
@@ -215,7 +263,8 @@ impl FromRequest for Upload {
         let extract = |payload: Payload| -> Result<Self> {
             let by = CurrentUser::of(req)?;
             let expected_token = by.token_still_to_prove(req)?;
-            Ok(Self { by, multipart: Multipart::new(req.headers(), payload), expected_token })
+            let form = GuardedForm::new(req.headers(), payload, expected_token, &[]);
+            Ok(Self { by, form })
         };
         std::future::ready(extract(payload.take()).map_err(WebError::from))
     }

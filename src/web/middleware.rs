@@ -18,9 +18,12 @@ use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use super::{error::WebError, transfer::tus};
-use crate::{app::App, error};
+use crate::{app::App, config::Config, error};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest path with its query, in bytes (RFC 9110, 4.1, asks for 8,000). Pages repeat a search in many links.
+const TARGET_MAX: usize = 8192;
 
 /// What every page may load: nothing but this server's own files. Users' files are shown under `sandbox`
 /// policies of their own (`transfer::download`).
@@ -73,9 +76,8 @@ fn loggable(path: &str) -> String {
     if parts.any(|part| part.eq_ignore_ascii_case("s")) && parts.peek().is_some() {
         return "/s/(a share link)".to_owned();
     }
-    let has_token = plain
-        .split(|c: char| !c.is_ascii_hexdigit())
-        .any(|letters| letters.len() >= TOKEN_LETTERS);
+    let has_token =
+        plain.split(|c: char| !c.is_ascii_hexdigit()).any(|letters| letters.len() >= TOKEN_LETTERS);
     if !has_token {
         return path.to_owned();
     }
@@ -104,7 +106,8 @@ fn is_ambiguous(head: &RequestHead) -> bool {
     has(header::TRANSFER_ENCODING) && (has(header::CONTENT_LENGTH) || head.version < Version::HTTP_11)
 }
 
-/// Refuses what could smuggle a second request. The server itself refuses all other doubtful framing.
+/// Refuses what could smuggle a second request, and addresses without end. The server itself refuses all other
+/// doubtful framing.
 pub async fn framing<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
@@ -112,6 +115,12 @@ pub async fn framing<B: MessageBody>(
     if is_ambiguous(req.head()) {
         let refusal = WebError(error::Error::BadRequest(
             "The request says in two ways how long it is. Send one of them.".into(),
+        ));
+        return Ok(req.error_response(refusal).map_into_right_body());
+    }
+    if req.uri().path_and_query().is_some_and(|target| target.as_str().len() > TARGET_MAX) {
+        let refusal = WebError(error::Error::BadRequest(
+            format!("The address has more than {TARGET_MAX} bytes. Shorten what is searched for.").into(),
         ));
         return Ok(req.error_response(refusal).map_into_right_body());
     }
@@ -144,7 +153,17 @@ pub async fn headers<B: MessageBody>(
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }
-    let defaults = [
+    for (name, value) in defaults(&app.config) {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    Ok(res)
+}
+
+/// The headers of every answer that does not set them itself.
+pub fn defaults(config: &Config) -> impl Iterator<Item = (HeaderName, &'static str)> {
+    let always = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
         (header::REFERRER_POLICY, "same-origin"),
@@ -152,15 +171,7 @@ pub async fn headers<B: MessageBody>(
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    for (name, value) in defaults {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
-    if app.config.served_over_https() {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
-    Ok(res)
+    always.into_iter().chain(config.hsts().map(|hsts| (header::STRICT_TRANSPORT_SECURITY, hsts)))
 }
 
 #[cfg(test)]
@@ -172,8 +183,23 @@ mod tests {
         const TOKEN: &str = "0123456789abcdef0123456789abcdef";
         let short = "not-hex-but-somebodys-key";
         for path in [
-            "/s/{}", "//s/{}", "/s//{}", "/S/{}", "/s/{}/download", "/s/{}/", "/%73/{}", "/%2573/{}", "/%53/{}", "/s%2F{}",
-            "/%2Fs%2f{}", "/./s/{}", "/x/../s/{}", "/s/./{}", "\\s\\{}", "/s/{};x", "/ s/{}",
+            "/s/{}",
+            "//s/{}",
+            "/s//{}",
+            "/S/{}",
+            "/s/{}/download",
+            "/s/{}/",
+            "/%73/{}",
+            "/%2573/{}",
+            "/%53/{}",
+            "/s%2F{}",
+            "/%2Fs%2f{}",
+            "/./s/{}",
+            "/x/../s/{}",
+            "/s/./{}",
+            "\\s\\{}",
+            "/s/{};x",
+            "/ s/{}",
         ] {
             for token in [TOKEN, short] {
                 let path = path.replace("{}", token);
@@ -191,7 +217,14 @@ mod tests {
             assert_eq!(loggable(&path.replace("{}", TOKEN)), shown);
             assert_eq!(loggable(&path.replace("{}", &encoded)), shown);
         }
-        for path in ["/", "/s", "/s/", "/static/css/page.css", "/batches/0191d5a0-0000-7000-8000-0123456789ab", "/a%20b"] {
+        for path in [
+            "/",
+            "/s",
+            "/s/",
+            "/static/css/page.css",
+            "/batches/0191d5a0-0000-7000-8000-0123456789ab",
+            "/a%20b",
+        ] {
             assert_eq!(loggable(path), path);
         }
     }

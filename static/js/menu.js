@@ -1,17 +1,25 @@
-// Menus are <details>: they open without this. It closes them on Escape, on a click elsewhere, and when the focus leaves.
+// @ts-check
+// Menus are <details> and open without scripts. This closes them on Escape, on a click elsewhere, and when the focus
+// leaves.
 
-function close(menu, giveFocusBack) {
+/**
+ * @param {HTMLDetailsElement} menu
+ * @param {boolean} restoreFocus whether the menu's button gets the focus back
+ */
+function close(menu, restoreFocus) {
   menu.open = false;
-  if (giveFocusBack) menu.querySelector("summary").focus();
+  if (restoreFocus) menu.querySelector("summary")?.focus();
 }
 
+/** @returns {NodeListOf<HTMLDetailsElement>} */
 function openMenus() {
   return document.querySelectorAll("details.menu[open]");
 }
 
 document.addEventListener("click", (event) => {
+  if (!(event.target instanceof Element)) return;
+  const opensDialog = event.target.closest("[popovertarget]");
   for (const menu of openMenus()) {
-    const opensDialog = event.target.closest("[popovertarget]");
     if (!menu.contains(event.target) || opensDialog) close(menu, false);
   }
 });
@@ -22,5 +30,6 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("focusin", (event) => {
+  if (!(event.target instanceof Node)) return;
   for (const menu of openMenus()) if (!menu.contains(event.target)) close(menu, false);
 });

@@ -1,11 +1,16 @@
-// The search field: "/" goes there; on the list of batches the list follows while typing. Without this it is a plain
-// form that Enter sends. The same address is fetched and its list put in place, so both ways show the same.
+// @ts-check
+// The search field: "/" moves the focus to it; on the list of batches the list follows while the user types. Without
+// scripts it is a plain form that Enter submits. The same address is fetched and its list swapped in, so both ways
+// show the same.
 
-const PAUSE = 180;
-const field = document.getElementById("search");
+/** Wait after a key before the list is fetched, in milliseconds. */
+const DEBOUNCE = 180;
+const field = /** @type {HTMLInputElement | null} */ (document.getElementById("search"));
 const list = document.querySelector("[data-live-list]");
 
+/** @param {EventTarget | null} target */
 function isTyping(target) {
+  if (!(target instanceof HTMLElement)) return false;
   return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
 }
 
@@ -16,30 +21,40 @@ document.addEventListener("keydown", (event) => {
   field.select();
 });
 
-function address() {
+/**
+ * The address that submitting the form leads to, without its empty fields.
+ * @param {HTMLFormElement} form
+ */
+function addressOf(form) {
   const query = new URLSearchParams();
-  for (const [name, value] of new FormData(field.form)) {
-    const text = value.trim();
+  for (const [name, value] of new FormData(form)) {
+    const text = String(value).trim();
     if (text) query.set(name, text);
   }
   const tail = query.toString();
-  return field.form.getAttribute("action") + (tail ? `?${tail}` : "");
+  return (form.getAttribute("action") ?? "") + (tail ? `?${tail}` : "");
 }
 
+/** @type {AbortController | null} */
 let running = null;
 
-async function refresh() {
+/**
+ * Fetches the list that the form asks for; a request that is still running is cancelled.
+ * @param {HTMLFormElement} form
+ * @param {Element} list replaced by the fetched one
+ */
+async function refresh(form, list) {
   running?.abort();
   const mine = new AbortController();
   running = mine;
-  const url = address();
+  const url = addressOf(form);
   list.setAttribute("aria-busy", "true");
   try {
-    const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: mine.signal });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const response = await fetch(url, { headers: { Accept: "text/html" }, signal: mine.signal });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.querySelector("[data-live-list]");
-    if (!answer.ok || !fresh) {
-      // Signed out or an error: let the browser show that page.
+    if (!response.ok || !fresh) {
+      // Signed out or an error: the browser shows that page.
       location.assign(url);
       return;
     }
@@ -47,13 +62,14 @@ async function refresh() {
     list.dispatchEvent(new CustomEvent("stillage:swapped", { bubbles: true }));
     history.replaceState(null, "", url);
   } catch {
-    // Aborted by the next key, or no network: the old list stays and Enter still works.
+    // Cancelled by the next key, or no network: the old list stays and Enter still works.
   } finally {
     if (running === mine) list.removeAttribute("aria-busy");
   }
 }
 
-if (field && list) {
+if (field?.form && list) {
+  const { form } = field;
   let timer = 0;
   let last = field.value.trim();
   field.addEventListener("input", () => {
@@ -61,6 +77,6 @@ if (field && list) {
     if (now === last) return;
     last = now;
     clearTimeout(timer);
-    timer = setTimeout(refresh, PAUSE);
+    timer = setTimeout(() => refresh(form, list), DEBOUNCE);
   });
 }

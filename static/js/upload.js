@@ -1,106 +1,134 @@
-// Uploads from a batch's page. Puts the parts in upload/ together: ways in → queue of tasks → rows, summary, words for
-// screen readers. Without this module the form sends the chosen files in one request and the server's answer lists them.
+// @ts-check
+// Uploads from a batch's page. Connects the modules in upload/: sources of files → queue of tasks → rows, summary,
+// announcements. Without scripts the form sends the chosen files in one request and the server's answer lists them.
 
-import { objection, rulesOf } from "./upload/files.js";
-import { say } from "./upload/live.js";
+import { byId, find } from "./upload/dom.js";
+import { refusalOf, rulesOf } from "./upload/files.js";
+import { announce } from "./upload/live.js";
 import { Queue } from "./upload/queue.js";
 import { download, receiptText } from "./upload/receipt.js";
 import { refresh } from "./upload/refresh.js";
 import { Row } from "./upload/row.js";
 import { Session } from "./upload/session.js";
+import { listenForFiles } from "./upload/sources.js";
 import { Summary } from "./upload/summary.js";
 import { Task } from "./upload/task.js";
-import { waysIn } from "./upload/ways-in.js";
-import { STATES, WORDS } from "./upload/words.js";
+import { STATES, TEXTS } from "./upload/texts.js";
 
-const form = document.getElementById("upload");
-const chooser = document.getElementById("files");
-const list = document.getElementById("queue-rows");
-const template = document.getElementById("queue-row");
-const live = document.getElementById("queue-live");
-const { batch, number } = form.dataset;
+/** @import { State } from './upload/task.js' */
+
+const form = byId("upload", HTMLFormElement);
+const chooser = byId("files", HTMLInputElement);
+const list = byId("queue-rows", HTMLElement);
+const template = byId("queue-row", HTMLTemplateElement);
+const live = byId("queue-live", HTMLElement);
+const { batch = "", number = "" } = form.dataset;
 
 const rules = rulesOf(form);
-const session = new Session(form.elements.csrf_token);
+const session = new Session(find(form, "input[name=csrf_token]", HTMLInputElement));
 const queue = new Queue();
+/** @type {Map<Task, Row>} */
 const rows = new Map();
 
 new Summary(queue, {
   clear: () => {
-    for (const task of queue.tasks.filter((each) => each.isOver)) forget(task);
+    for (const task of queue.tasks.filter((each) => each.isFinished)) removeRow(task);
     queue.clear();
     shown = 0;
     chooser.focus();
   },
   receipt: () => {
-    const stored = queue.tasks.filter((task) => task.state === "stored");
-    download(`receipt_${number.replace(/[^\w.-]+/g, "_")}.txt`, receiptText(number, location.href, stored));
+    const name = `receipt_${number.replace(/[^\w.-]+/g, "_")}.txt`;
+    download(name, receiptText(number, location.href, queue.tasks));
   },
-  pause: () => queue.tasks.filter((task) => !task.isOver && task.state !== "checking").forEach((task) => task.pause()),
-  resume: () => queue.tasks.filter((task) => task.state === "paused").forEach((task) => task.again()),
+  pause: () => {
+    const tasks = queue.tasks.filter((task) => !task.isFinished && task.state !== "checking");
+    tasks.forEach((task) => task.pause());
+  },
+  resume: () => queue.tasks.filter((task) => task.state === "paused").forEach((task) => task.restart()),
 });
 
-waysIn({ form, inputs: [chooser, document.getElementById("camera")], veil: document.getElementById("drop-veil"), add });
+listenForFiles({
+  form,
+  inputs: [chooser, byId("camera", HTMLInputElement)],
+  veil: byId("drop-veil", HTMLElement),
+  add,
+});
 
+/** @param {File[]} files */
 function add(files) {
   const tasks = files.map((file) => {
     const task = new Task(file, batch, session);
-    const problem = objection(file, rules);
-    if (problem) task.refuse(problem);
-    const row = new Row(template, task, { pause: () => task.pause(), resume: () => task.again(), retry: () => task.again(), remove });
+    const refusal = refusalOf(file, rules);
+    if (refusal) task.refuse(refusal);
+    const row = new Row(template, task, {
+      pause: () => task.pause(),
+      resume: () => task.restart(),
+      retry: () => task.restart(),
+      remove,
+    });
     rows.set(task, row);
-    if (problem) tell(task);
-    task.addEventListener("change", () => tell(task));
+    list.append(row.element);
+    if (refusal) report(task);
+    task.addEventListener("change", () => report(task));
     return task;
   });
-  list.append(...tasks.map((task) => rows.get(task).element));
   queue.add(tasks);
 }
 
+/** @param {Task} task */
 function remove(task) {
-  const { element } = rows.get(task);
-  const next = element.nextElementSibling ?? element.previousElementSibling;
-  forget(task);
+  const element = rows.get(task)?.element;
+  const neighbour = element?.nextElementSibling ?? element?.previousElementSibling;
+  removeRow(task);
   queue.remove(task);
-  (next?.querySelector(".q-remove:not([hidden])") ?? chooser).focus();
+  /** @type {HTMLElement | null | undefined} */
+  const button = neighbour?.querySelector(".q-remove:not([hidden])");
+  (button ?? chooser).focus();
 }
 
-function forget(task) {
-  rows.get(task).element.remove();
+/** @param {Task} task */
+function removeRow(task) {
+  rows.get(task)?.element.remove();
   rows.delete(task);
 }
 
-const told = new WeakMap();
+/** @type {WeakMap<Task, State>} */
+const reported = new WeakMap();
 let isSignedOut = false;
 let isAway = false;
 
-/** Says what became of a file, once; troubles that all files share are said once for all. */
-function tell(task) {
+/**
+ * Announces the result of a file, once; problems that all files share are announced once for all.
+ * @param {Task} task
+ */
+function report(task) {
   const { state, message } = task;
-  const before = told.get(task);
-  told.set(task, state);
+  const before = reported.get(task);
+  reported.set(task, state);
   if (state === before) return;
-  if (state === "stored") say(live, WORDS.spoken(task.file.name, STATES.stored));
-  if (state === "refused") say(live, WORDS.spoken(task.file.name, `${STATES.refused}. ${message}`));
+  if (state === "stored") announce(live, TEXTS.announcement(task.file.name, STATES.stored));
+  if (state === "refused") announce(live, TEXTS.announcement(task.file.name, `${STATES.refused}. ${message}`));
   if (state === "stored") isAway = false;
   if (state === "retrying" && !isAway) {
     isAway = true;
-    say(live, WORDS.offline);
+    announce(live, TEXTS.offline);
   }
   if ((state === "signed-out") !== isSignedOut && (state === "signed-out" || before === "signed-out")) {
     isSignedOut = !isSignedOut;
-    say(live, isSignedOut ? WORDS.signedOut : WORDS.signedIn);
+    announce(live, isSignedOut ? TEXTS.signedOut : TEXTS.signedIn);
   }
 }
 
+/** How many stored files the page's lists show. */
 let shown = 0;
 queue.addEventListener("idle", () => {
   const stored = queue.count("stored");
   if (stored <= shown) return;
   shown = stored;
   refresh().catch(() => {
-    // The files are stored; only the list is old. The link loads the page again.
-    document.getElementById("queue-show").href = location.pathname + location.search;
+    // The files are stored; only the list is outdated. The link loads the page again.
+    byId("queue-show", HTMLAnchorElement).href = location.pathname + location.search;
   });
 });
 

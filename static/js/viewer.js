@@ -1,31 +1,55 @@
-// The viewer of one file. A picture can be made larger: buttons, wheel, two fingers, double click, keys (+ − 0 1), and
-// moved by dragging or, while it has the focus, by the arrow keys. A PDF is shown by the browser's own viewer where it
-// has one that shows more than the first page. Without this module the picture fits the page, and the drawn pages of a
+// @ts-check
+// The viewer of one file. A picture can be zoomed with buttons, wheel, two fingers, double click and keys (+ − 0 1),
+// and moved by dragging or, while it has the focus, with the arrow keys. A PDF is shown by the browser's own viewer
+// where that shows more than the first page. Without scripts the picture fits the page, and the rendered pages of a
 // PDF stand one below the other.
 
-const STEP = 1.4;
-const MOST = 8;
-const MOVE = 60;
+/** @typedef {[x: number, y: number]} Point in pixels, from the top left corner of the stage */
 
+/** Factor of one step of the buttons and keys. */
+const ZOOM_STEP = 1.4;
+/** Factor over full size. */
+const MAX_ZOOM = 8;
+/** Distance that an arrow key moves the picture, in pixels. */
+const MOVE_STEP = 60;
+
+/** @type {Record<string, string | undefined>} */
+const ZOOM_KEYS = { "+": "in", "=": "in", "-": "out", 0: "fit", 1: "full" };
+/** @type {Record<string, Point | undefined>} */
+const MOVE_KEYS = {
+  ArrowLeft: [MOVE_STEP, 0],
+  ArrowRight: [-MOVE_STEP, 0],
+  ArrowUp: [0, MOVE_STEP],
+  ArrowDown: [0, -MOVE_STEP],
+};
+
+/** @type {HTMLElement | null} */
 const stage = document.querySelector("[data-stage]");
+/** @type {HTMLElement | null} */
 const pdf = document.querySelector("[data-pdf]");
 
 // Phones show no PDF within a page, or its first page only.
 if (pdf && navigator.pdfViewerEnabled && matchMedia("(hover: hover) and (pointer: fine)").matches) {
   const frame = document.createElement("iframe");
   frame.className = "stage stage-frame";
-  frame.title = pdf.dataset.title;
-  frame.src = pdf.dataset.pdf;
+  frame.title = pdf.dataset.title ?? "";
+  frame.src = pdf.dataset.pdf ?? "";
   pdf.replaceWith(frame);
 }
 
-if (stage) zoomable(stage, stage.querySelector("img"));
+const picture = stage?.querySelector("img");
+if (stage && picture) makeZoomable(stage, picture);
 
-function zoomable(stage, picture) {
+/**
+ * @param {HTMLElement} stage
+ * @param {HTMLImageElement} picture its only child
+ */
+function makeZoomable(stage, picture) {
   const level = document.querySelector("[data-zoom-level]");
-  const [given, ratio] = [Number(picture.getAttribute("width")), picture.getAttribute("height") / picture.getAttribute("width")];
-  // A hundred percent is a pixel of the original to a pixel of the page.
-  const fullWidth = Number(stage.dataset.fullWidth) || given;
+  const previewWidth = Number(picture.getAttribute("width"));
+  const ratio = Number(picture.getAttribute("height")) / previewWidth;
+  // At 100 % a pixel of the original is a pixel of the page.
+  const fullWidth = Number(stage.dataset.fullWidth) || previewWidth;
   let width = 0;
   let left = 0;
   let top = 0;
@@ -33,113 +57,148 @@ function zoomable(stage, picture) {
   let hasOriginal = false;
 
   const fitWidth = () => Math.min(stage.clientWidth, stage.clientHeight / ratio, fullWidth);
-  const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
-  // Smaller than the stage: in its middle. Larger: no gap at its edges.
-  const place = (at, size, room) => (size <= room ? (room - size) / 2 : clamp(at, room - size, 0));
+  /** @type {(value: number, min: number, max: number) => number} */
+  const clamp = (value, min, max) => Math.min(Math.max(value, min), max);
+  /**
+   * Smaller than the stage: centred. Larger: no gap at its edges.
+   * @type {(start: number, size: number, room: number) => number}
+   */
+  const align = (start, size, room) => (size <= room ? (room - size) / 2 : clamp(start, room - size, 0));
 
   function draw() {
     if (isFit) width = fitWidth();
-    left = place(left, width, stage.clientWidth);
-    top = place(top, width * ratio, stage.clientHeight);
+    left = align(left, width, stage.clientWidth);
+    top = align(top, width * ratio, stage.clientHeight);
     picture.style.inlineSize = `${width}px`;
     picture.style.transform = `translate(${left}px, ${top}px)`;
     stage.classList.toggle("is-large", width > fitWidth() + 1);
-    level.textContent = `${Math.round((width / fullWidth) * 100)} %`;
+    if (level) level.textContent = `${Math.round((width / fullWidth) * 100)} %`;
     if (width * devicePixelRatio > picture.naturalWidth && picture.naturalWidth) fetchOriginal();
   }
 
-  // The preview has fewer pixels than the original: who looks closer gets those too.
+  /** The preview has fewer pixels than the original, which is fetched when they are needed. */
   function fetchOriginal() {
     if (hasOriginal || picture.naturalWidth >= fullWidth) return;
     hasOriginal = true;
     const original = new Image();
-    original.src = stage.dataset.original;
-    original.decode().then(() => { picture.src = original.src; }, () => {});
+    original.src = stage.dataset.original ?? "";
+    original.decode().then(
+      () => {
+        picture.src = original.src;
+      },
+      // The browser cannot show the original: the preview stays.
+      () => {},
+    );
   }
 
-  /** Makes it `to` pixels wide; the point (x, y) of the stage stays where it is. */
-  function zoom(to, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
-    const least = fitWidth();
-    const now = clamp(to, least, Math.max(fullWidth * MOST, least));
-    isFit = now <= least;
-    left = x - (x - left) * (now / width);
-    top = y - (y - top) * (now / width);
-    width = now;
+  /**
+   * Makes the picture this wide, in pixels; the point (x, y) of the stage stays where it is.
+   * @param {number} target
+   * @param {number} [x]
+   * @param {number} [y]
+   */
+  function zoom(target, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
+    const min = fitWidth();
+    const next = clamp(target, min, Math.max(fullWidth * MAX_ZOOM, min));
+    isFit = next <= min;
+    left = x - (x - left) * (next / width);
+    top = y - (y - top) * (next / width);
+    width = next;
     draw();
   }
 
-  const acts = {
-    in: () => zoom(width * STEP),
-    out: () => zoom(width / STEP),
+  /**
+   * @param {number} x
+   * @param {number} y
+   */
+  function move(x, y) {
+    left += x;
+    top += y;
+    draw();
+  }
+
+  /** @type {Record<string, (() => void) | undefined>} */
+  const actions = {
+    in: () => zoom(width * ZOOM_STEP),
+    out: () => zoom(width / ZOOM_STEP),
     fit: () => zoom(0),
     full: () => zoom(fullWidth),
   };
 
-  const at = (event) => {
+  /**
+   * @param {MouseEvent} event
+   * @returns {Point}
+   */
+  function pointOf(event) {
     const box = stage.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
-  };
-
-  for (const button of document.querySelectorAll("[data-zoom]")) {
-    button.addEventListener("click", () => acts[button.dataset.zoom]());
   }
 
-  stage.addEventListener("wheel", (event) => {
-    // Where it cannot get smaller, the page scrolls on.
-    if (isFit && event.deltaY > 0) return;
-    event.preventDefault();
-    zoom(width * Math.exp(-event.deltaY / (event.ctrlKey ? 100 : 400)), ...at(event));
-  }, { passive: false });
+  /** @type {NodeListOf<HTMLElement>} */
+  const buttons = document.querySelectorAll("[data-zoom]");
+  for (const button of buttons) button.addEventListener("click", actions[button.dataset.zoom ?? ""] ?? (() => {}));
 
-  stage.addEventListener("dblclick", (event) => zoom(isFit ? Math.max(fullWidth, width * 2) : 0, ...at(event)));
+  stage.addEventListener(
+    "wheel",
+    (event) => {
+      // Where it cannot get smaller, the page scrolls on.
+      if (isFit && event.deltaY > 0) return;
+      event.preventDefault();
+      zoom(width * Math.exp(-event.deltaY / (event.ctrlKey ? 100 : 400)), ...pointOf(event));
+    },
+    { passive: false },
+  );
 
+  stage.addEventListener("dblclick", (event) => {
+    zoom(isFit ? Math.max(fullWidth, width * 2) : 0, ...pointOf(event));
+  });
+
+  /** The fingers on the stage, by pointer id. @type {Map<number, Point>} */
   const fingers = new Map();
-  const apart = () => {
+  /** The distance of two fingers and the point between them. */
+  function pinch() {
     const [[x1, y1], [x2, y2]] = fingers.values();
-    return [Math.hypot(x1 - x2, y1 - y2), (x1 + x2) / 2, (y1 + y2) / 2];
-  };
+    return { distance: Math.hypot(x1 - x2, y1 - y2), x: (x1 + x2) / 2, y: (y1 + y2) / 2 };
+  }
   stage.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    fingers.set(event.pointerId, at(event));
+    fingers.set(event.pointerId, pointOf(event));
     stage.setPointerCapture(event.pointerId);
   });
   stage.addEventListener("pointermove", (event) => {
     const before = fingers.get(event.pointerId);
     if (!before || fingers.size > 2) return;
-    const now = at(event);
+    const now = pointOf(event);
     if (fingers.size === 2) {
-      const [was] = apart();
+      const old = pinch();
       fingers.set(event.pointerId, now);
-      const [is, x, y] = apart();
-      if (was > 0) zoom(width * (is / was), x, y);
+      const { distance, x, y } = pinch();
+      if (old.distance > 0) zoom(width * (distance / old.distance), x, y);
       return;
     }
     fingers.set(event.pointerId, now);
-    left += now[0] - before[0];
-    top += now[1] - before[1];
-    draw();
+    move(now[0] - before[0], now[1] - before[1]);
   });
-  for (const end of ["pointerup", "pointercancel"]) {
-    stage.addEventListener(end, (event) => fingers.delete(event.pointerId));
+  for (const type of /** @type {const} */ (["pointerup", "pointercancel"])) {
+    stage.addEventListener(type, (event) => fingers.delete(event.pointerId));
   }
   picture.draggable = false;
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || document.querySelector("[popover]:popover-open")) return;
-    const act = { "+": "in", "=": "in", "-": "out", "0": "fit", "1": "full" }[event.key];
-    if (!act) return;
+    if (event.target instanceof Element && /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+    if (document.querySelector("[popover]:popover-open")) return;
+    const action = actions[ZOOM_KEYS[event.key] ?? ""];
+    if (!action) return;
     event.preventDefault();
-    acts[act]();
+    action();
   });
   stage.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: [MOVE, 0], ArrowRight: [-MOVE, 0], ArrowUp: [0, MOVE], ArrowDown: [0, -MOVE] }[event.key];
-    // Where nothing can be moved, the keys go to the next file.
+    const by = MOVE_KEYS[event.key];
+    // When nothing can be moved, the keys go to the next file.
     if (!by || isFit || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    left += by[0];
-    top += by[1];
-    draw();
+    move(...by);
   });
 
   stage.classList.add("is-live");

@@ -15,6 +15,8 @@ use thirtyfour::{common::capabilities::chromium::ChromiumLikeCapabilities, prelu
 
 /// The longest that anything may take.
 const LIMIT: Duration = Duration::from_secs(10);
+/// The longest that the driver may take to answer one command; a page that loads is one.
+const DRIVER_LIMIT: Duration = Duration::from_secs(60);
 
 /// A process that ends with this value.
 struct Process(Child);
@@ -148,7 +150,16 @@ pub struct Browser {
     pub driver: WebDriver,
     _process: Process,
     _group: Group,
-    _profile: tempfile::TempDir,
+    _home: tempfile::TempDir,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // After a failure the session would be ended by a request that blocks the very thread whose runtime has to
+        // send it, and that is given up after `DRIVER_LIMIT` only. The processes are killed here anyway. The answer
+        // says that the session was ended before, when the journey ended well.
+        let _ = self.driver.clone().leak();
+    }
 }
 
 impl Browser {
@@ -164,7 +175,14 @@ impl Browser {
     async fn with(scripts: bool) -> Self {
         let port = free_port();
         let program = find(&["chromedriver"]);
+        let home = tempfile::tempdir().unwrap();
+        // What the driver and the browser need, whatever the tests were started with: programs, a folder for what
+        // they keep, and a locale in which file names are UTF-8.
         let child = Command::new(program)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", home.path())
+            .env("LC_ALL", "C.UTF-8")
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -175,7 +193,6 @@ impl Browser {
         let process = Process(child);
         wait_for_port(&format!("127.0.0.1:{port}"));
 
-        let profile = tempfile::tempdir().unwrap();
         let mut chrome = DesiredCapabilities::chrome();
         chrome
             .set_binary(&find(&["chromium", "chromium-browser", "google-chrome"]).to_string_lossy())
@@ -195,14 +212,17 @@ impl Browser {
         for argument in arguments {
             chrome.add_arg(argument).unwrap();
         }
-        chrome.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
+        chrome.add_arg(&format!("--user-data-dir={}", home.path().join("profile").display())).unwrap();
         chrome.set_browser_log_level(thirtyfour::LoggingPrefsLogLevel::All).unwrap();
         if !scripts {
             let preferences = serde_json::json!({ "profile.managed_default_content_settings.javascript": 2 });
             chrome.add_experimental_option("prefs", preferences).unwrap();
         }
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), chrome).await.unwrap();
-        Self { driver, _process: process, _group: group, _profile: profile }
+        let driver = WebDriver::builder(format!("http://127.0.0.1:{port}"), chrome)
+            .request_timeout(DRIVER_LIMIT)
+            .await
+            .unwrap();
+        Self { driver, _process: process, _group: group, _home: home }
     }
 
     /// Gives pages so much width, as a screen of this size would, and one of the two themes.
@@ -299,7 +319,7 @@ impl Browser {
         let log = self.driver.browser_log().await.unwrap();
         let said: Vec<_> = log.iter().map(|entry| format!("{}: {}", entry.level, entry.message)).collect();
         assert!(said.is_empty(), "the console says:\n{}", said.join("\n"));
-        self.driver.quit().await.unwrap();
+        self.driver.clone().quit().await.unwrap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The log of the real program: a line for every refusal, none that somebody outside could forge, and no secrets.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -86,6 +86,33 @@ impl Drop for Server {
         // Dead already when it could not start.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn request_that_cannot_be_read_has_its_line() {
+    let server = Server::start("json");
+    let form = "POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (request, status) in [
+        ("nonsense\r\n\r\n".to_owned(), 400),
+        (format!("GET / HTTP/1.1\r\nX-Large: {}\r\n\r\n", "x".repeat(1 << 20)), 431),
+        // The handler refused it before it came to the chunk: no token.
+        (format!("{form}zz\r\n"), 403),
+    ] {
+        let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+        let _ = stream.write_all(request.as_bytes());
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        let id = said.lines().find_map(|line| line.strip_prefix("x-request-id: ")).expect("an id").to_owned();
+        let of = || -> Vec<String> {
+            server.lines().into_iter().filter(|line| line.contains(&id) && line.contains("refused")).collect()
+        };
+        eventually("the refusal is in the log", || !of().is_empty());
+        let lines = of();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(line["status"], status, "{line}");
+        assert!(line["reason"].is_string() && line["route"].is_string(), "{line}");
     }
 }
 

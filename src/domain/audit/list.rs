@@ -14,10 +14,11 @@ use crate::{
         audit_list::{self, About, Actors, Filter, Listed},
         audit_seals, settings,
     },
-    domain::{recheck, 
+    domain::{
         access::{Action, Actor, Resource, authorize},
         audit::{verify::Head, watch},
         batches::cut_to_page,
+        recheck,
     },
     error::Result,
 };
@@ -102,11 +103,11 @@ pub async fn page(app: &App, actor: &Actor, wanted: Wanted) -> Result<Page> {
 pub async fn begin_export(app: &App, actor: &Actor, wanted: Wanted, format: &'static str) -> Result<Filter> {
     let now = app.clock.now();
     recheck::admin(app, actor, move |conn, actor| {
-            let filter = filter(conn, wanted)?;
-            record(conn, now, &actor, "audit.export", Subject::System, json!({ "format": format }))?;
-            Ok(filter)
-        })
-        .await
+        let filter = filter(conn, wanted)?;
+        record(conn, now, &actor, "audit.export", Subject::System, json!({ "format": format }))?;
+        Ok(filter)
+    })
+    .await
 }
 
 /// The next events of an export that was begun, and where to go on; none at its end.

@@ -45,6 +45,7 @@ pub async fn fetch(app: &Arc<App>, row: &AttachmentRow, local: Option<&str>) -> 
             return Ok(Some(Fetched { file }));
         }
     }
+    bucket.may_try().map_err(failed)?;
     let _place = bucket.fetching().await;
     let Some(bytes) = bucket.read(&row.stored_name, None).await.map_err(failed)? else {
         distrust(app, row, "missing").await?;

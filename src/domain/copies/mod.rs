@@ -20,9 +20,9 @@ use uuid::Uuid;
 pub use self::{
     fetch::{Fetched, fetch, keep_in_cache, signed_url},
     relocate::{Move, Moved, relocate},
-    replicate::{are_paused, enqueue, enqueue_backlog, give_up, record_new, replicate, set_paused},
+    replicate::{are_paused, enqueue, enqueue_backlog, give_up, record_new, recover, replicate, set_paused},
     scrub::{Checked, Finding, Pace, check, scrub},
-    tend::{Tended, heal, tend},
+    tend::{Tended, heal, report_damage, tend},
 };
 use crate::{
     app::App,

@@ -20,9 +20,10 @@ use super::{Move, Place, cloud, relocate};
 use crate::{
     app::App,
     db,
-    domain::{orders, recheck, 
+    domain::{
         access::{Action, Actor, Resource, authorize},
         audit::{self, Subject},
+        orders, recheck,
     },
     error::{Error, Result},
     jobs::Job,
@@ -94,47 +95,47 @@ pub async fn begin(app: &App, actor: &Actor, to: Place, evict: bool) -> Result<(
     }
     let clock = app.clock.clone();
     recheck::admin(app, actor, move |conn, actor| {
-            if last(conn)?.is_some_and(|moving| moving.is_under_way()) {
-                return Err(Error::conflict("move_under_way", "A move is under way. Stop it first."));
-            }
-            let now = clock.now();
-            let mut total = db::copies::count_lacking(conn, to.as_str())?;
-            if evict {
-                total += db::copies::count_local(conn)?;
-            }
-            let moving = Moving {
-                to,
-                evict,
-                state: MoveState::Running,
-                by: actor.name.clone(),
-                account: actor.id(),
-                begun_at: now,
-                at: now,
-                total,
-                done: 0,
-                failed: 0,
-                failures: Vec::new(),
-            };
-            db::settings::put(conn, &clock, KEY, &moving)?;
-            Job::CopyMove.enqueue(conn, &clock, Some("copy_move"))?;
-            let details = json!({ "to": to, "evict": evict, "files": total });
-            audit::record(conn, now, &actor, "storage.move", Subject::System, details)
-        })
-        .await
+        if last(conn)?.is_some_and(|moving| moving.is_under_way()) {
+            return Err(Error::conflict("move_under_way", "A move is under way. Stop it first."));
+        }
+        let now = clock.now();
+        let mut total = db::copies::count_lacking(conn, to.as_str())?;
+        if evict {
+            total += db::copies::count_local(conn)?;
+        }
+        let moving = Moving {
+            to,
+            evict,
+            state: MoveState::Running,
+            by: actor.name.clone(),
+            account: actor.id(),
+            begun_at: now,
+            at: now,
+            total,
+            done: 0,
+            failed: 0,
+            failures: Vec::new(),
+        };
+        db::settings::put(conn, &clock, KEY, &moving)?;
+        Job::CopyMove.enqueue(conn, &clock, Some("copy_move"))?;
+        let details = json!({ "to": to, "evict": evict, "files": total });
+        audit::record(conn, now, &actor, "storage.move", Subject::System, details)
+    })
+    .await
 }
 
 /// Ends a move after the file in hand. What is moved stays moved.
 pub async fn stop(app: &App, actor: &Actor) -> Result<()> {
     let clock = app.clock.clone();
     recheck::admin(app, actor, move |conn, actor| {
-            db::settings::lock(conn, KEY)?;
-            let Some(moving) = last(conn)?.filter(|moving| moving.state == MoveState::Running) else {
-                return Ok(());
-            };
-            db::settings::put(conn, &clock, KEY, &Moving { state: MoveState::Stopping, ..moving })?;
-            audit::record(conn, clock.now(), &actor, "storage.move_stop", Subject::System, json!({}))
-        })
-        .await
+        db::settings::lock(conn, KEY)?;
+        let Some(moving) = last(conn)?.filter(|moving| moving.state == MoveState::Running) else {
+            return Ok(());
+        };
+        db::settings::put(conn, &clock, KEY, &Moving { state: MoveState::Stopping, ..moving })?;
+        audit::record(conn, clock.now(), &actor, "storage.move_stop", Subject::System, json!({}))
+    })
+    .await
 }
 
 /// The job: goes on with the move that was begun.

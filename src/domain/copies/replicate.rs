@@ -131,6 +131,28 @@ pub async fn give_up(app: &App, id: Uuid) -> Result<()> {
     note(app, id, "failed", why.unwrap_or_else(|| "It failed too often.".to_owned())).await
 }
 
+/// Looks whether a bucket that failed works again, by writing to it. Then what waits for it is due at once, and what was
+/// given up meanwhile is enqueued again.
+pub async fn recover(app: &Arc<App>) -> Result<()> {
+    let Some(bucket) = app.cloud.as_ref().filter(|bucket| bucket.trouble().is_some()) else { return Ok(()) };
+    if bucket.probe().await.is_err() {
+        return Ok(());
+    }
+    let (now, clock) = (app.clock.now(), app.clock.clone());
+    let is_local = app.config.storage_mode == StorageMode::Local;
+    app.db
+        .run(move |conn| {
+            for kind in ["copy_replicate", "copy_heal"] {
+                db::jobs::hurry(conn, kind, now)?;
+            }
+            if !is_local {
+                Job::CopyBacklog.enqueue(conn, &clock, Some(Job::CopyBacklog.kind()))?;
+            }
+            Ok(())
+        })
+        .await
+}
+
 async fn note(app: &App, id: Uuid, state: &'static str, why: String) -> Result<()> {
     let now = app.clock.now();
     app.db.run(move |conn| db::copies::set_error(conn, id, Place::Cloud.as_str(), state, &why, now)).await

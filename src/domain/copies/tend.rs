@@ -111,16 +111,51 @@ pub async fn tend(app: &Arc<App>, id: Uuid, mend: bool) -> Result<Tended> {
     Ok(tended)
 }
 
+/// What a reader of a file does whose bytes were not those of its SHA-256: all copies are looked at, the bad ones marked
+/// and healed, and what is in the cache is removed. Waits for the end; it goes on when the reader does not wait.
+pub async fn report_damage(app: &Arc<App>, id: Uuid) {
+    tracing::error!(attachment = %id, "a stored file does not match its SHA-256; its copies are checked");
+    let app = Arc::clone(app);
+    match tokio::spawn(async move { check_damage(&app, id).await }).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(attachment = %id, ?error, "a damaged file cannot be checked"),
+        Err(error) => tracing::error!(attachment = %id, %error, "the check of a damaged file broke off"),
+    }
+}
+
+async fn check_damage(app: &Arc<App>, id: Uuid) -> Result<()> {
+    let noticed = app.clock.now();
+    let _turn = app.damage_check.lock().await;
+    let look =
+        app.db.run(move |conn| Ok((db::copies::file(conn, id)?, db::copies::of_file(conn, id)?))).await?;
+    let (Some(file), copies) = look else { return Ok(()) };
+    let store = Arc::clone(&app.store);
+    blocking::run(move || store.forget_cached(&file.stored_name).map_err(failed)).await?;
+    // Somebody who noticed it at the same time may have had it healed, or found that it cannot be.
+    let is_dealt_with = copies.iter().any(|copy| {
+        Place::of(&copy.place) == Place::Local
+            && (copy.state != "present" || copy.verified_at.is_some_and(|verified| verified > noticed))
+    });
+    if !is_dealt_with {
+        tend(app, id, true).await?;
+    }
+    Ok(())
+}
+
 /// The same for a job: what could not be done is tried again.
 ///
 /// # Errors
 /// A home cannot be reached, or the database.
 pub async fn heal(app: &Arc<App>, id: Uuid) -> Result<()> {
     let tended = tend(app, id, true).await?;
-    match tended.unreachable.into_iter().next() {
-        Some((place, why)) => Err(Error::Internal(anyhow::anyhow!("{}: {why}", place.as_str()))),
-        None => Ok(()),
+    if let Some((place, why)) = tended.unreachable.first() {
+        return Err(Error::Internal(anyhow::anyhow!("{}: {why}", place.as_str())));
     }
+    // What comes wrong out of a bucket may have become so on its way, and be right the next time.
+    if tended.corrupt == [Place::Cloud] && tended.read == 1 {
+        return Err(Error::Internal(anyhow::anyhow!("the bucket hands out wrong bytes")));
+    }
+    Ok(())
 }
 
 async fn examine(app: &App, file: &FileRow, place: Place) -> Result<Verdict> {

@@ -60,6 +60,7 @@ async fn lose_a_job(app: &Arc<App>) -> Result<()> {
                 max_attempts: 1,
                 created_at: now,
                 updated_at: now,
+                fair_key: Uuid::nil(),
             };
             jobs::enqueue(conn, &job)?;
             let worker = Uuid::now_v7();

@@ -15,7 +15,7 @@ use nix::unistd::{getegid, geteuid};
 use serde::Serialize;
 
 use super::access::{Action, Actor, Resource, authorize};
-use crate::{app::App, blocking, clock::Clock, config::Config, error::Result};
+use crate::{app::App, blocking, clock::Clock, config::Config, error::Result, scanner::Scanner};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -103,6 +103,8 @@ pub struct Patient {
     pub clock: Clock,
     /// Whether to look at every file as well.
     pub deep: bool,
+    /// The scanner of a running server, which has been tried out already.
+    pub scanner: Option<Scanner>,
 }
 
 /// How long the disk may take. A mount whose server is gone hangs for ever.
@@ -129,11 +131,15 @@ pub async fn examine(patient: &Patient) -> Vec<Area> {
 /// [`crate::error::Error::Forbidden`] for whoever does not administer.
 pub async fn of_server(app: &App, actor: &Actor) -> Result<Vec<Area>> {
     authorize(actor, Action::Administer, Resource::System)?;
+    let mut config = app.config.clone();
+    // An admin may have chosen another limit than the environment says.
+    config.max_upload_size = app.settings.now().max_upload_size;
     let patient = Patient {
-        config: Arc::new(app.config.clone()),
+        config: Arc::new(config),
         database: Database::Url(app.database_url.clone()),
         clock: app.clock.clone(),
         deep: false,
+        scanner: app.scanner.clone(),
     };
     Ok(examine(&patient).await)
 }

@@ -1,11 +1,10 @@
 //! The malware scanner: there, with fresh signatures, and finding what every scanner must find.
 
-use std::{fs::File, io::Write, os::fd::OwnedFd};
-
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use super::{Finding, Patient};
-use crate::scanner::{Patience, Scanner, Verdict};
+use crate::config::MB;
+use crate::scanner::{Patience, Scanner, required_settings};
 
 /// Signatures older than this are told.
 const STALE_DAYS: i64 = 7;
@@ -17,7 +16,11 @@ pub async fn check(patient: &Patient) -> Vec<Finding> {
                 .mend("CLAMAV_ADDRESS=tcp://127.0.0.1:3310"),
         ];
     };
-    let scanner = Scanner::new(address.clone(), Patience::default());
+    let largest = patient.config.max_upload_size;
+    let scanner = patient
+        .scanner
+        .clone()
+        .unwrap_or_else(|| Scanner::new(address.clone(), Patience::default(), largest));
     if let Err(error) = scanner.ping().await {
         return vec![
             Finding::failure(format!("clamd does not answer, so every upload is refused: {error}."))
@@ -25,7 +28,9 @@ pub async fn check(patient: &Patient) -> Vec<Finding> {
         ];
     }
     let version = scanner.version().await.unwrap_or_default();
-    vec![signatures(&version, patient.clock.now()), detects(&scanner).await]
+    let mut findings = vec![signatures(&version, patient.clock.now())];
+    findings.extend(coverage(&scanner, largest).await);
+    findings
 }
 
 /// clamd says `ClamAV 1.0.7/27450/Mon Nov 23 09:27:12 2026`, without signatures only the first part.
@@ -44,33 +49,58 @@ fn signatures(version: &str, now: DateTime<Utc>) -> Finding {
     }
 }
 
-async fn detects(scanner: &Scanner) -> Finding {
-    let sample = match sample() {
-        Ok(sample) => sample,
-        Err(error) => return Finding::warning(format!("The test virus cannot be made: {error}.")),
+/// Whether it finds the EICAR test virus, and how large a file it looks at to its end.
+async fn coverage(scanner: &Scanner, largest: u64) -> Vec<Finding> {
+    let coverage = match scanner.coverage(largest).await {
+        Ok(coverage) => coverage,
+        Err(error) => {
+            return vec![
+                Finding::failure(format!("It does not scan: {error}."))
+                    .mend("sudo journalctl -u clamav-daemon -n 50"),
+            ];
+        }
     };
-    match scanner.scan(sample).await {
-        Ok(Verdict::Infected(found)) => Finding::ok(format!("It finds the EICAR test virus ({found}).")),
-        Ok(Verdict::Clean) => Finding::failure("It calls the EICAR test virus clean: it finds nothing.")
-            .mend("sudo freshclam && sudo systemctl restart clamav-daemon"),
-        Err(error) => Finding::failure(format!("It does not scan: {error}."))
-            .mend("sudo journalctl -u clamav-daemon -n 50"),
+    let size = mb(coverage.looks_up_to);
+    let settings = required_settings(largest);
+    let mut findings = vec![match coverage.looks_up_to {
+        0 => {
+            return vec![
+                Finding::failure(
+                    "It calls the EICAR test virus clean: it finds nothing, so every upload is refused.",
+                )
+                .mend("sudo freshclam && sudo systemctl restart clamav-daemon"),
+            ];
+        }
+        looked if looked >= largest => {
+            Finding::ok(format!("It finds the EICAR test virus at the end of a file of {size}."))
+        }
+        _ => Finding::failure(format!(
+            "It finds the EICAR test virus at the end of a file of {size}, but not of one of {} (MAX_UPLOAD_SIZE_MB): \
+             larger files than it looks at are refused.",
+            mb(largest)
+        ))
+        .mend(format!("{settings}  # one setting per line in clamd.conf, then restart clamd")),
+    }];
+    if !coverage.tells_limits {
+        findings.push(
+            Finding::warning(
+                "It does not say when it leaves out a part of an archive or document that exceeds its limits.",
+            )
+            .mend("AlertExceedsMax yes  # in clamd.conf, then restart clamd"),
+        );
     }
+    findings
 }
 
-/// The EICAR test virus through a pipe: it never is on a disk, nor in one piece in this program.
-fn sample() -> std::io::Result<File> {
-    let (reader, mut writer) = std::io::pipe()?;
-    for part in [r"X5O!P%@AP[4\PZX54(P^)7CC)7}", "$EICAR-STANDARD-ANTIVIRUS", "-TEST-FILE!$H+H*"] {
-        writer.write_all(part.as_bytes())?;
+fn mb(bytes: u64) -> String {
+    match bytes / MB {
+        0 => format!("{} KB", bytes / 1024),
+        whole => format!("{whole} MB"),
     }
-    Ok(File::from(OwnedFd::from(reader)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
     use crate::domain::doctor::Level;
 
@@ -84,13 +114,5 @@ mod tests {
         for odd in ["ClamAV 1.0.7", "", "a/b/c/d", "UNKNOWN COMMAND"] {
             assert_eq!(level(odd), Level::Note, "{odd}");
         }
-    }
-
-    #[test]
-    fn the_sample_is_whole() {
-        let mut text = String::new();
-        sample().unwrap().read_to_string(&mut text).unwrap();
-        assert_eq!(text.len(), 68);
-        assert!(text.ends_with("H+H*"));
     }
 }

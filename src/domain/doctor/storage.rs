@@ -11,7 +11,7 @@ use indicatif::HumanCount;
 use uuid::Uuid;
 
 use super::{Finding, Patient, database::Known, in_container, mounts, on_disk, owner, quoted};
-use crate::storage::{MARKER_FILE, key};
+use crate::storage::{MARKER_FILE, key, open_regular};
 
 /// The folders that files are renamed between.
 const FOLDERS: [&str; 3] = [key::BATCHES, key::STAGING, key::TRASH];
@@ -242,6 +242,7 @@ fn gigabytes(bytes: u64) -> String {
 fn readable(root: &Path) -> Finding {
     let folder = root.join(key::BATCHES);
     let (mut whole, mut closed, mut example) = (0_u64, 0_u64, None);
+    let mut is_no_file = false;
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -253,10 +254,11 @@ fn readable(root: &Path) -> Finding {
         }
     };
     for entry in entries {
-        match entry.and_then(|entry| fs::File::open(entry.path()).map_err(|error| named(&entry, &error))) {
+        match entry.and_then(|entry| open_regular(&entry.path()).map_err(|error| named(&entry, &error))) {
             Ok(_) => whole += 1,
             Err(error) => {
                 closed += 1;
+                is_no_file |= error.kind() == io::ErrorKind::NotFound;
                 example.get_or_insert_with(|| error.to_string());
             }
         }
@@ -264,7 +266,15 @@ fn readable(root: &Path) -> Finding {
     match example {
         None => Finding::ok(format!("Every one of {whole} files can be opened.")),
         Some(example) => {
-            Finding::failure(format!("{closed} files cannot be opened, such as {example}.")).mend(give(root))
+            let line = if is_no_file {
+                format!(
+                    "find {} -mindepth 1 ! -type f  # move these away, then: stillage verify --all --heal",
+                    quoted(&folder)
+                )
+            } else {
+                give(root)
+            };
+            Finding::failure(format!("{closed} files cannot be opened, such as {example}.")).mend(line)
         }
     }
 }

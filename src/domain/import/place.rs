@@ -26,7 +26,7 @@ use crate::{
         new_batch, sites, users,
     },
     error::{Error, Refusal, Result},
-    storage::{LocalStore, Staged, key},
+    storage::{LocalStore, Staged, key, open_regular},
 };
 
 /// A name in the store is this long before the file's own name begins, in bytes.
@@ -182,10 +182,10 @@ fn unreadable(error: io::Error) -> Error {
 
 /// The checks of an upload on a file that stays where it is.
 fn looked_at(source: &Path, kind: &'static Type) -> Result<u64> {
-    let file = File::open(source).map_err(unreadable)?;
+    let file = open_regular(source).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     checked_head(&file, kind)?;
-    let file = File::open(source).map_err(unreadable)?;
+    let file = open_regular(source).map_err(unreadable)?;
     kind.check_whole(file)?;
     Ok(size)
 }
@@ -222,7 +222,7 @@ fn staged(
 
 fn hash(path: &Path) -> io::Result<[u8; 32]> {
     let mut hash = Sha256::new();
-    let (mut file, mut buffer) = (fs::File::open(path)?, vec![0; 1024 * 1024]);
+    let (mut file, mut buffer) = (open_regular(path)?, vec![0; 1024 * 1024]);
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {

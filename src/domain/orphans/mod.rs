@@ -15,11 +15,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use self::report::{Part, Report};
-use super::{recheck, 
+use super::{
     access::{Action, Actor, Resource, authorize},
     audit::{self, Subject},
     copies::{self, Place},
-    maintenance, retention, settings,
+    maintenance, recheck, retention, settings,
 };
 use crate::{
     app::App,
@@ -233,13 +233,13 @@ pub async fn last(app: &App, actor: &Actor) -> Result<Option<Report>> {
 pub async fn order(app: &App, actor: &Actor, expect: Option<usize>) -> Result<()> {
     let (now, clock) = (app.clock.now(), app.clock.clone());
     recheck::admin(app, actor, move |conn, actor| {
-            if let Some(expect) = expect {
-                let details = json!({ "expect": expect });
-                audit::record(conn, now, &actor, "storage.clean_up_now", Subject::System, details)?;
-            }
-            Job::CleanUp { expect, by: actor.id() }.enqueue(conn, &clock, Some("clean_up")).map(drop)
-        })
-        .await
+        if let Some(expect) = expect {
+            let details = json!({ "expect": expect });
+            audit::record(conn, now, &actor, "storage.clean_up_now", Subject::System, details)?;
+        }
+        Job::CleanUp { expect, by: actor.id() }.enqueue(conn, &clock, Some("clean_up")).map(drop)
+    })
+    .await
 }
 
 /// What [`order`] ordered. A refusal is part of what the page shows.

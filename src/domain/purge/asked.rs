@@ -8,10 +8,10 @@ use uuid::Uuid;
 use crate::{
     app::App,
     db::{self, batches::BatchRow},
-    domain::{recheck, 
+    domain::{
         access::{Action, Actor, Resource, authorize},
         audit::{self, Subject},
-        retention,
+        recheck, retention,
     },
     error::{Error, Result},
     jobs::Job,
@@ -24,27 +24,26 @@ use crate::{
 pub async fn file(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Result<String> {
     let (now, clock) = (app.clock.now(), app.clock.clone());
     recheck::admin(app, actor, move |conn, actor| {
-            let (mut files, batches) = db::purge::lock(conn, &[id])?;
-            let file = files.pop().filter(|file| file.state != "purged").ok_or(Error::NotFound)?;
-            let batch = batches.first().ok_or(Error::NotFound)?;
-            let trashed_at = file.trashed_at.filter(|_| file.state == "trashed").ok_or_else(not_in_trash)?;
-            let years = db::retention::keep_years(conn)?.get(&batch.site_id).copied().unwrap_or(0);
-            if let Some(stays) =
-                retention::of_file(&file, batch, years).and_then(|standing| standing.barred(now))
-            {
-                return Err(stays.into());
-            }
-            confirmed(is_confirmed)?;
-            let job = Job::PurgeFile { attachment: id, trashed_at, by: actor.id() };
-            // Ordered before, it is no second act.
-            if job.enqueue(conn, &clock, Some(&key(id, trashed_at)))? {
-                let subject = Subject::Attachment { id, batch: file.batch_id };
-                let details = json!({ "filename": file.original_name });
-                audit::record(conn, now, &actor, "attachment.purge_now", subject, details)?;
-            }
-            Ok(file.original_name)
-        })
-        .await
+        let (mut files, batches) = db::purge::lock(conn, &[id])?;
+        let file = files.pop().filter(|file| file.state != "purged").ok_or(Error::NotFound)?;
+        let batch = batches.first().ok_or(Error::NotFound)?;
+        let trashed_at = file.trashed_at.filter(|_| file.state == "trashed").ok_or_else(not_in_trash)?;
+        let years = db::retention::keep_years(conn)?.get(&batch.site_id).copied().unwrap_or(0);
+        if let Some(stays) = retention::of_file(&file, batch, years).and_then(|standing| standing.barred(now))
+        {
+            return Err(stays.into());
+        }
+        confirmed(is_confirmed)?;
+        let job = Job::PurgeFile { attachment: id, trashed_at, by: actor.id() };
+        // Ordered before, it is no second act.
+        if job.enqueue(conn, &clock, Some(&key(id, trashed_at)))? {
+            let subject = Subject::Attachment { id, batch: file.batch_id };
+            let details = json!({ "filename": file.original_name });
+            audit::record(conn, now, &actor, "attachment.purge_now", subject, details)?;
+        }
+        Ok(file.original_name)
+    })
+    .await
 }
 
 /// Orders the purge of a batch with its files and returns its number.
@@ -54,22 +53,22 @@ pub async fn file(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Res
 pub async fn batch(app: &App, actor: &Actor, id: Uuid, is_confirmed: bool) -> Result<String> {
     let (now, clock) = (app.clock.now(), app.clock.clone());
     recheck::admin(app, actor, move |conn, actor| {
-            let batch =
-                db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
-            let trashed_at = batch.trashed_at.ok_or_else(not_in_trash)?;
-            let standings = retention::of_batches(conn, &[&batch])?;
-            if let Some(stays) = standings.iter().find_map(|standing| standing.barred(now)) {
-                return Err(stays.into());
-            }
-            confirmed(is_confirmed)?;
-            let job = Job::PurgeBatch { batch: id, trashed_at, by: actor.id() };
-            if job.enqueue(conn, &clock, Some(&key(id, trashed_at)))? {
-                let details = json!({ "number": batch.number, "files": batch.files_count });
-                audit::record(conn, now, &actor, "batch.purge_now", Subject::Batch(id), details)?;
-            }
-            Ok(batch.number)
-        })
-        .await
+        let batch =
+            db::batches::find_for_update(conn, id)?.filter(BatchRow::is_there).ok_or(Error::NotFound)?;
+        let trashed_at = batch.trashed_at.ok_or_else(not_in_trash)?;
+        let standings = retention::of_batches(conn, &[&batch])?;
+        if let Some(stays) = standings.iter().find_map(|standing| standing.barred(now)) {
+            return Err(stays.into());
+        }
+        confirmed(is_confirmed)?;
+        let job = Job::PurgeBatch { batch: id, trashed_at, by: actor.id() };
+        if job.enqueue(conn, &clock, Some(&key(id, trashed_at)))? {
+            let details = json!({ "number": batch.number, "files": batch.files_count });
+            audit::record(conn, now, &actor, "batch.purge_now", Subject::Batch(id), details)?;
+        }
+        Ok(batch.number)
+    })
+    .await
 }
 
 /// Orders the purge of everything that is in the trash at this moment and that nothing keeps.
@@ -78,11 +77,11 @@ pub async fn everything(app: &App, actor: &Actor, is_confirmed: bool) -> Result<
     confirmed(is_confirmed)?;
     let (now, clock) = (app.clock.now(), app.clock.clone());
     recheck::admin(app, actor, move |conn, actor| {
-            audit::record(conn, now, &actor, "trash.empty", Subject::System, json!({}))?;
-            let job = Job::EmptyTrash { trashed_before: now, by: actor.id() };
-            job.enqueue(conn, &clock, Some("empty_trash")).map(drop)
-        })
-        .await
+        audit::record(conn, now, &actor, "trash.empty", Subject::System, json!({}))?;
+        let job = Job::EmptyTrash { trashed_before: now, by: actor.id() };
+        job.enqueue(conn, &clock, Some("empty_trash")).map(drop)
+    })
+    .await
 }
 
 /// Of the job: one for each tombstone.

@@ -21,8 +21,9 @@ use crate::{
         access::{Action, Actor, Resource},
         content,
         inflow::Inflow,
-        intake::{self, Arrival}, recheck::Watch,
-        slots::{Slot, Taker},
+        intake::{self, Arrival},
+        limits::{LimitKey, Permit},
+        recheck::Watch,
     },
     error::{Error, Refusal, Result, UploadTrouble},
     storage::{Resumed, Staging, key},
@@ -60,7 +61,7 @@ pub struct Append {
     checksum: Option<Checksum>,
     recorded: Instant,
     watch: Watch,
-    _slot: Slot,
+    _permit: Permit,
 }
 
 impl Append {
@@ -120,7 +121,7 @@ impl Append {
         checksum: Option<Checksum>,
         watch: Watch,
     ) -> Result<Self> {
-        let slot = app.slots.uploads.take(&[Taker::User(actor.account()?)])?;
+        let permit = app.limits.uploads.acquire(&[LimitKey::of(actor).ok_or(Error::Forbidden)?])?;
         let kind = intake::kind_of(app, &row.filename)?;
         // The limit may have been lowered since the upload was begun.
         intake::check_size(app, row.length as u64)?;
@@ -140,7 +141,7 @@ impl Append {
             checksum,
             recorded: Instant::now(),
             watch,
-            _slot: slot,
+            _permit: permit,
         })
     }
 

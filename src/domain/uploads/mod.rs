@@ -15,9 +15,8 @@ use diesel::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    recheck,
     access::{Action, Actor},
-    batches, intake,
+    batches, intake, recheck,
 };
 use crate::{
     app::App,
@@ -137,11 +136,11 @@ pub async fn look(app: &App, actor: &Actor, id: Uuid) -> Result<Seen> {
 pub async fn cancel(app: &Arc<App>, actor: &Actor, id: Uuid) -> Result<()> {
     let now = app.clock.now();
     recheck::transaction(app, actor, move |conn, actor| {
-            let (row, _) = own(conn, &actor, id)?;
-            living(&row, now)?;
-            if db::uploads::cancel(conn, id, now)? { Ok(()) } else { Err(UploadTrouble::Finished.into()) }
-        })
-        .await?;
+        let (row, _) = own(conn, &actor, id)?;
+        living(&row, now)?;
+        if db::uploads::cancel(conn, id, now)? { Ok(()) } else { Err(UploadTrouble::Finished.into()) }
+    })
+    .await?;
     discard(app, id).await
 }
 

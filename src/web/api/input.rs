@@ -3,8 +3,11 @@
 
 use std::{future::Future, pin::Pin};
 
-use actix_multipart::Multipart;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::{JsonBody, Payload},
+};
+use tokio::time::timeout;
 
 use super::types::BatchInput;
 use crate::{
@@ -17,8 +20,10 @@ use crate::{
     web::{
         csrf,
         error::WebError,
-        extract::{CurrentUser, Fields, Parts},
-        transfer::upload::{self, MAX_FILES, Outcome, Sent},
+        extract::{CurrentUser, FORM_LIMIT, FORM_TIME, Fields, Parts},
+        multipart::{GuardedForm, Part},
+        shorten::shorten,
+        transfer::upload::{Outcome, Outcomes},
     },
 };
 
@@ -29,12 +34,14 @@ pub struct NewBatchBody {
 
 pub enum Input {
     Draft(Draft),
-    Parts {
-        multipart: Multipart,
-        /// `None` once the CSRF token is proven.
-        expected_token: Option<String>,
-    },
+    Form(GuardedForm),
 }
+
+/// The fields of a form, as those of [`BatchInput`].
+const FIELDS: &[&str] = &["number", "product", "notes", "site_id"];
+
+/// An error of the JSON parser may repeat what it found; so many characters of it are enough.
+const JSON_ERROR_CHARS: usize = 200;
 
 /// What a client says of a new batch, unchecked.
 pub struct Draft {
@@ -74,15 +81,27 @@ impl FromRequest for NewBatchBody {
         Box::pin(async move {
             let by = CurrentUser::extract(&req).await?;
             let expected_token = by.token_still_to_prove(&req)?;
+            if expected_token.is_none() {
+                batches::check_may_create(&by.actor)?;
+            }
             let input = match (req.content_type(), expected_token) {
                 ("multipart/form-data", expected_token) => {
-                    Input::Parts { multipart: Multipart::new(req.headers(), payload), expected_token }
+                    Input::Form(GuardedForm::new(req.headers(), payload, expected_token, FIELDS))
                 }
                 ("application/json", None) => Input::Draft(json(&req, &mut payload).await?.into()),
                 ("application/x-www-form-urlencoded", expected_token) => {
-                    let fields = Fields::read(&req, &mut payload).await?;
+                    let fields = Fields::read(&req, &mut payload, FORM_LIMIT).await?;
                     if let Some(expected) = expected_token {
                         csrf::check_token(fields.text(csrf::FIELD), &expected)?;
+                        batches::check_may_create(&by.actor)?;
+                    }
+                    for name in FIELDS {
+                        if fields.all(name).nth(1).is_some() {
+                            return Err(Error::BadRequest(
+                                format!("The field {name} is there twice.").into(),
+                            )
+                            .into());
+                        }
                     }
                     Input::Draft(Draft::of(&fields))
                 }
@@ -98,68 +117,59 @@ impl FromRequest for NewBatchBody {
     }
 }
 
+/// At most [`FORM_LIMIT`] bytes within [`FORM_TIME`].
 async fn json(req: &HttpRequest, payload: &mut Payload) -> Result<BatchInput> {
-    let read = web::Json::<BatchInput>::from_request(req, payload).await;
-    read.map(web::Json::into_inner)
-        .map_err(|error| Error::BadRequest(format!("The JSON cannot be read: {error}.").into()))
+    let reading = JsonBody::<BatchInput>::new(req, payload, None, true).limit(FORM_LIMIT);
+    let reason = match timeout(FORM_TIME, reading).await {
+        Ok(Ok(input)) => return Ok(input),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it did not come in time".to_owned(),
+    };
+    let reason = shorten(&reason, JSON_ERROR_CHARS);
+    Err(Error::BadRequest(format!("The JSON cannot be read: {reason}.").into()))
 }
 
 /// Reads a form part by part: the fields make the batch, then the files go into it.
 ///
 /// # Errors
-/// What keeps the batch from being made; afterwards each file has an outcome of its own.
+/// What keeps the batch from being made; afterwards each file has a result of its own.
 pub async fn receive(
     app: &Parts,
     by: &CurrentUser,
-    expected_token: Option<String>,
-    multipart: Multipart,
+    mut form: GuardedForm,
 ) -> Result<(BatchRow, Vec<Outcome>)> {
-    let mut parts = Sent::new(multipart);
-    let received = receive_parts(app, by, expected_token, &mut parts).await;
-    if received.is_err() {
-        parts.drain().await;
-    }
+    let received = receive_parts(app, by, &mut form).await;
+    form.drain().await;
     received
 }
 
 async fn receive_parts(
     app: &Parts,
     by: &CurrentUser,
-    mut expected_token: Option<String>,
-    parts: &mut Sent,
+    form: &mut GuardedForm,
 ) -> Result<(BatchRow, Vec<Outcome>)> {
+    form.prove().await?;
+    batches::check_may_create(&by.actor)?;
     let mut fields = Fields::default();
     let mut made: Option<(BatchRow, Intake)> = None;
-    let mut outcomes = Vec::new();
+    let mut outcomes = Outcomes::default();
     loop {
-        let mut part = match (parts.next().await, &made) {
-            (Ok(Some(part)), _) => part,
+        let filename = match (form.next().await, &made) {
+            (Ok(Some(Part::File(filename))), _) => filename,
+            (Ok(Some(Part::Field(name, value))), None) => {
+                fields.add(name.to_owned(), value);
+                continue;
+            }
+            // Too late: the batch is there.
+            (Ok(Some(Part::Field(..))), Some(_)) => continue,
             (Ok(None), _) => break,
-            // The batch is there: what broke off afterwards is told as a file that was not stored.
+            // The batch is there: what broke off afterwards is reported as a file that was not stored.
             (Err(error), Some(_)) => {
-                outcomes.push(Outcome { filename: String::new(), result: Err(error) });
+                outcomes.broke_off(error)?;
                 break;
             }
-            (Err(error), None) => return Err(if expected_token.is_some() { Error::Csrf } else { error }),
+            (Err(error), None) => return Err(error),
         };
-        let Some(filename) = upload::filename_of(&part.field) else {
-            let name = part.field.name().unwrap_or_default().to_owned();
-            match (name.as_str(), &expected_token) {
-                (csrf::FIELD, Some(expected)) => {
-                    csrf::check_token(&upload::text(&mut part).await?, expected)?;
-                    expected_token = None;
-                }
-                ("number" | "product" | "notes" | "site_id", None) if made.is_none() => {
-                    fields.add(name, upload::text(&mut part).await?);
-                }
-                (_, Some(_)) => return Err(Error::Csrf),
-                (_, None) => parts.skip(&mut part).await?,
-            }
-            continue;
-        };
-        if expected_token.is_some() {
-            return Err(Error::Csrf);
-        }
         let (_, intake) = match &made {
             Some(made) => made,
             None => {
@@ -168,23 +178,10 @@ async fn receive_parts(
                 made.insert((batch, intake))
             }
         };
-        let result = if outcomes.len() < MAX_FILES {
-            upload::store(intake, &filename, &mut part).await
-        } else {
-            Err(upload::too_many_files())
-        };
-        if let Err(error) = &result {
-            app.metrics.refused(error.code());
-        }
-        let is_stored = result.is_ok();
-        outcomes.push(Outcome { filename, result });
-        if !is_stored && parts.skip(&mut part).await.is_err() {
-            break;
-        }
+        outcomes.store(app, intake, filename, form).await;
     }
     match made {
-        _ if expected_token.is_some() => Err(Error::Csrf),
-        Some((batch, _)) => Ok((batch, outcomes)),
-        None => Ok((Draft::of(&fields).create(app, &by.actor).await?, outcomes)),
+        Some((batch, _)) => Ok((batch, outcomes.into_vec())),
+        None => Ok((Draft::of(&fields).create(app, &by.actor).await?, Vec::new())),
     }
 }

@@ -16,11 +16,11 @@ use crate::{
     domain::{
         access::{Action, Resource, Role},
         account::{self, Own, SessionFacts},
-        passwords,
+        password_rules,
     },
     error::{Error, FieldError, Result},
     web::{
-        error::WebResult,
+        error::{WebResult, wants_json},
         extract::{self, CurrentUser, Parts, Posted},
         flash::Flash,
     },
@@ -67,23 +67,53 @@ pub async fn change_password(req: HttpRequest, app: Parts, form: Posted) -> WebR
     }
 }
 
+/// Where the page shows what is wrong with the password for ending sessions: the new password has a field of that name.
+const SESSIONS_PASSWORD: &str = "sessions_password";
+
 /// `POST /account/sessions/{id}/revoke`
-pub async fn revoke(app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
-    account::revoke(&app, &form.by.actor, extract::id(&path)?).await?;
-    Flash::done("Signed that device out").keep(&form.by.session);
-    Ok(see_other("/account"))
+pub async fn revoke(req: HttpRequest, app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
+    let Posted { by, fields } = form;
+    let password = fields.text("password").to_owned().into();
+    match account::revoke(&app, &by.actor, extract::id(&path)?, password).await {
+        Ok(()) => {
+            Flash::done("Signed that device out").keep(&by.session);
+            Ok(see_other("/account"))
+        }
+        Err(error) => sessions_kept(&req, &app, &by, error).await,
+    }
 }
 
 /// `POST /account/sessions/revoke-others`
-pub async fn revoke_others(app: Parts, form: Posted) -> WebResult {
-    let ended = account::revoke_others(&app, &form.by.actor, form.by.user.session_id).await?;
-    let text = match ended {
-        0 => "You are signed in nowhere else".to_owned(),
-        1 => "Signed 1 other device out".to_owned(),
-        n => format!("Signed {n} other devices out"),
-    };
-    Flash::done(text).keep(&form.by.session);
-    Ok(see_other("/account"))
+pub async fn revoke_others(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
+    let Posted { by, fields } = form;
+    let password = fields.text("password").to_owned().into();
+    match account::revoke_others(&app, &by.actor, by.user.session_id, password).await {
+        Ok(ended) => {
+            let text = match ended {
+                0 => "You are signed in nowhere else".to_owned(),
+                1 => "Signed 1 other device out".to_owned(),
+                n => format!("Signed {n} other devices out"),
+            };
+            Flash::done(text).keep(&by.session);
+            Ok(see_other("/account"))
+        }
+        Err(error) => sessions_kept(&req, &app, &by, error).await,
+    }
+}
+
+/// The page again when the password was wrong.
+async fn sessions_kept(req: &HttpRequest, app: &Parts, by: &CurrentUser, error: Error) -> WebResult {
+    match error {
+        Error::Invalid(problems) if !wants_json(req) => {
+            let problems: Vec<_> = problems
+                .into_iter()
+                .map(|problem| FieldError::new(SESSIONS_PASSWORD, problem.message))
+                .collect();
+            let page = page(req, app, by, None, &problems).await?;
+            render_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
+        }
+        other => Err(other.into()),
+    }
 }
 
 /// The page; with the name that was `typed`, when it cannot stay so.
@@ -108,7 +138,8 @@ async fn page(
         username: own.user.username,
         current_error: problem(problems, "current"),
         password_error: problem(problems, "password"),
-        min_password_chars: passwords::MIN_CHARS as i64,
+        sessions_password_error: problem(problems, SESSIONS_PASSWORD),
+        min_password_chars: password_rules::MIN_CHARS as i64,
         can_hold_tokens: by.actor.may(Action::HoldTokens, Resource::System),
         password_set: own.user.password_set_at,
         sessions: own.sessions.into_iter().map(|facts| session_row(facts, by)).collect(),

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     domain::{
         auth::{self, SignIn},
-        passwords, second_step,
+        password_rules, second_step, throttle,
         users::UserRow,
     },
     error::{Error, FieldError},
@@ -86,7 +86,7 @@ pub async fn log_in(req: HttpRequest, app: Parts, form: PublicForm) -> WebResult
             let seconds = retry_after.as_secs().max(1);
             let message = GateMessage {
                 title: "Too many attempts".to_owned(),
-                text: format!("Try again in {seconds} s. Nobody else is locked out."),
+                text: format!("Try again in {seconds} s. {}", throttle::ADVICE),
             };
             let page = login(&req, next, username, Some(message));
             come_back(StatusCode::TOO_MANY_REQUESTS, &page, retry_after)
@@ -187,7 +187,7 @@ fn setup(req: &HttpRequest, token: &str, username: &str, problems: &[FieldError]
         token: token.to_owned(),
         username: Field { value: username.to_owned(), error: problem(problems, "username") },
         password_error: problem(problems, "password"),
-        min_password_chars: passwords::MIN_CHARS as i64,
+        min_password_chars: password_rules::MIN_CHARS as i64,
         message: None,
     }
 }

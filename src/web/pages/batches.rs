@@ -35,8 +35,8 @@ use crate::{
         error::WebResult,
         extract::{self, CurrentUser, Parts, Posted},
         flash::Flash,
+        multipart::MAX_FILES,
         query,
-        transfer::upload::MAX_FILES,
     },
 };
 

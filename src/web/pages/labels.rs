@@ -2,7 +2,6 @@
 
 use actix_web::{HttpRequest, web};
 use fast_qr::{ECL, QRBuilder};
-use uuid::Uuid;
 
 use super::{
     frame, render,
@@ -17,7 +16,7 @@ use crate::{
     error::{Error, Result},
     web::{
         error::WebResult,
-        extract::{self, CurrentUser, Parts},
+        extract::{self, CurrentUser, Fields, Parts},
     },
 };
 
@@ -32,15 +31,8 @@ pub async fn one(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<
 }
 
 /// `GET /batches/labels?ids=…&ids=…`
-pub async fn several(
-    req: HttpRequest,
-    app: Parts,
-    by: CurrentUser,
-    query: web::Query<Vec<(String, String)>>,
-) -> WebResult {
-    let ids = query.iter().filter(|(name, _)| name == "ids");
-    let ids: Vec<Uuid> = ids.map(|(_, id)| id.parse().unwrap_or_default()).collect();
-    let labels = labels::several(&app, &by.actor, ids).await?;
+pub async fn several(req: HttpRequest, app: Parts, by: CurrentUser, query: web::Query<Fields>) -> WebResult {
+    let labels = labels::several(&app, &by.actor, query.ids("ids")).await?;
     page(&req, &app, &by, labels, None)
 }
 

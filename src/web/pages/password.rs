@@ -9,10 +9,10 @@ use super::{
     view::auth::PasswordPage,
 };
 use crate::{
-    domain::{password_links, passwords, users::UserRow},
+    domain::{password_links, password_rules, users::UserRow},
     error::{Error, FieldError},
     web::{
-        client,
+        browser, client,
         error::WebResult,
         extract::{Parts, PublicForm},
         session,
@@ -37,10 +37,13 @@ pub async fn choose(req: HttpRequest, app: Parts, form_: PublicForm) -> WebResul
     let password = form_.fields.text("password").to_owned().into();
     let address = client::address(&req, &app.config.trusted_proxies);
     match password_links::redeem(&app, token, password, address).await {
-        Ok(_) => {
+        Ok(user) => {
             // Whoever was signed in here may be somebody else.
             session::end(&form_.session);
-            Ok(see_other(AFTER_PASSWORD))
+            let mut answer = see_other(AFTER_PASSWORD);
+            // The link proves who it is, so that strangers' guesses do not delay the sign-in that follows.
+            browser::remember(&req, &app, user.id, &mut answer)?;
+            Ok(answer)
         }
         Err(Error::Invalid(problems)) => {
             let user = password_links::look(&app, token).await?;
@@ -57,6 +60,6 @@ fn form(req: &HttpRequest, token: &str, user: &UserRow, problems: &[FieldError])
         name: user.display_name.clone(),
         username: user.username.clone(),
         password_error: problem(problems, "password"),
-        min_password_chars: passwords::MIN_CHARS as i64,
+        min_password_chars: password_rules::MIN_CHARS as i64,
     }
 }

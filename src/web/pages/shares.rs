@@ -25,11 +25,11 @@ use crate::{
     },
     error::{Error, FieldError, Result},
     web::{
-        client,
+        client, connections,
         error::{WebResult, wants_json},
         extract::{self, CurrentUser, Fields, Parts, Posted, PublicForm},
         flash::Flash,
-        transfer::{archive, download, held},
+        transfer::{archive, download},
     },
 };
 
@@ -164,7 +164,10 @@ pub async fn download(req: HttpRequest, app: Parts, form: PublicForm, path: web:
         };
     }
     match visits::download(&app, &path, proof, chosen, address).await {
-        Ok((opened, slot)) => Ok(held::holding(download::answer(&app, &req, opened, Way::Taken), slot)),
+        Ok((opened, permit)) => {
+            connections::hold(&req, permit);
+            Ok(download::answer(&app, &req, opened, Way::Taken))
+        }
         Err(error) => refuse(&req, &form.fields, &path, shown, error),
     }
 }
@@ -174,7 +177,7 @@ pub async fn archive(req: HttpRequest, app: Parts, form: PublicForm, path: web::
     let shown = visits::show(&app, &path).await?;
     let address = client::address(&req, &app.config.trusted_proxies);
     match visits::archive(&app, &path, proof(&form.fields), address).await {
-        Ok(archive) => Ok(archive::answer(&app, archive)),
+        Ok(archive) => Ok(archive::answer(&req, &app, archive)),
         Err(error) => refuse(&req, &form.fields, &path, shown, error),
     }
 }

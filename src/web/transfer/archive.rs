@@ -10,15 +10,20 @@ use futures_util::stream;
 
 use super::{
     body::CHUNK,
-    disposition, held,
+    check::Check,
+    disposition,
     zip::{self, Open, Zip},
 };
 use crate::{
     app::App,
     blocking,
-    domain::{archive::{self, Archive, Entry, Purpose}, recheck::Watch},
+    domain::{
+        archive::{self, Archive, Entry, Purpose},
+        recheck::Watch,
+    },
     error::{Error, Result},
     web::{
+        connections,
         error::WebResult,
         extract::{self, CurrentUser, Parts, Posted},
     },
@@ -28,30 +33,28 @@ use crate::{
 pub async fn of_batch(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
     let purpose = if *req.method() == Method::HEAD { Purpose::Look } else { Purpose::Take };
     let archive = archive::open(&app, &by.actor, extract::id(&path)?, None, purpose).await?;
-    Ok(answer(&app, archive))
+    Ok(answer(&req, &app, archive))
 }
 
 /// `POST /batches/{id}/archive.zip`
-pub async fn of_chosen(app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
+pub async fn of_chosen(req: HttpRequest, app: Parts, form: Posted, path: web::Path<String>) -> WebResult {
     let (batch, ids) = (extract::id(&path)?, form.fields.ids("ids"));
     let archive = archive::open(&app, &form.by.actor, batch, Some(ids), Purpose::Take).await?;
-    Ok(answer(&app, archive))
+    Ok(answer(&req, &app, archive))
 }
 
-/// The archive on its way; its place is given back when the last byte is sent, or the client is gone.
-pub(in crate::web) fn answer(app: &Parts, mut archive: Archive) -> HttpResponse {
-    let slot = archive.slot.take();
+/// The archive on its way; its permit is given back when the last byte is delivered, or the client is gone.
+pub(in crate::web) fn answer(req: &HttpRequest, app: &Parts, mut archive: Archive) -> HttpResponse {
     let files = archive.files.iter().map(|file| (file.name.as_str(), file.size));
     let texts = archive.texts.iter().map(|(name, text)| (*name, text.len() as u64));
     let length = zip::length(files.chain(texts));
-    let answer = HttpResponse::Ok()
+    if let Some(permit) = archive.permit.take() {
+        connections::hold(req, permit);
+    }
+    HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/zip"))
         .insert_header((header::CONTENT_DISPOSITION, disposition::value("attachment", &archive.filename)))
-        .body(SizedStream::new(length, body(Arc::clone(app), archive)));
-    match slot {
-        Some(slot) => held::holding(answer, slot),
-        None => answer,
-    }
+        .body(SizedStream::new(length, body(Arc::clone(app), archive)))
 }
 
 /// The bytes of an archive. An error ends it short of its length, which breaks the connection.
@@ -89,6 +92,7 @@ struct Reading {
     open: Open,
     file: Arc<File>,
     sum: crc32fast::Hasher,
+    check: Check,
     at: u64,
     size: u64,
 }
@@ -97,7 +101,10 @@ impl Sending {
     /// The next bytes before the directory, or `None` when there are no more.
     async fn next(&mut self) -> Result<Option<Bytes>> {
         if let Some(reading) = self.reading.take() {
-            self.watch.ask(&self.app).await.inspect_err(|error| tracing::warn!(%error, "an archive breaks off"))?;
+            self.watch
+                .ask(&self.app)
+                .await
+                .inspect_err(|error| tracing::warn!(%error, "an archive breaks off"))?;
             return self.go_on(reading, Vec::new()).await.map(Some);
         }
         if let Some(entry) = self.files.next() {
@@ -105,7 +112,8 @@ impl Sending {
             let size = entry.size;
             let file = archive::open_entry(&self.app, &entry, &self.watch).await?;
             let sum = crc32fast::Hasher::new();
-            let reading = Reading { open, file: Arc::new(file), sum, at: 0, size };
+            let check = Check::new(&self.app, entry.id, entry.sha256);
+            let reading = Reading { open, file: Arc::new(file), sum, check, at: 0, size };
             return self.go_on(reading, head).await.map(Some);
         }
         let Some((name, text)) = self.texts.next() else { return Ok(None) };
@@ -119,8 +127,8 @@ impl Sending {
     async fn go_on(&mut self, mut reading: Reading, mut bytes: Vec<u8>) -> Result<Bytes> {
         let (file, at) = (Arc::clone(&reading.file), reading.at);
         let length = (reading.size - at).min(CHUNK);
-        let mut sum = reading.sum;
-        (bytes, sum) = blocking::run(move || {
+        let (mut sum, mut check) = (reading.sum, reading.check);
+        (bytes, sum, check) = blocking::run(move || {
             let begin = bytes.len();
             bytes.resize(begin + length as usize, 0);
             file.read_exact_at(&mut bytes[begin..], at).map_err(|error| {
@@ -128,14 +136,19 @@ impl Sending {
                 Error::internal(error)
             })?;
             sum.update(&bytes[begin..]);
-            Ok((bytes, sum))
+            check.update(&bytes[begin..]);
+            Ok((bytes, sum, check))
         })
         .await?;
         reading.at += length;
         if reading.at < reading.size {
-            reading.sum = sum;
+            (reading.sum, reading.check) = (sum, check);
             self.reading = Some(reading);
         } else {
+            if let Some(report) = check.finish() {
+                report.await;
+                return Err(Error::internal(anyhow::anyhow!("a file does not match its SHA-256")));
+            }
             bytes.extend(self.zip.end(reading.open, sum.finalize()));
         }
         Ok(bytes.into())

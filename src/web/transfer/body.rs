@@ -14,6 +14,8 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
+use super::check::{Check, Report};
+
 /// Bytes read in one hop. Two chunks at most are in memory per download.
 pub const CHUNK: u64 = 256 * 1024;
 
@@ -26,7 +28,17 @@ pub struct FileBody {
     unsent: u64,
     /// Bytes that were read when the file was opened and go out first.
     first: Option<Bytes>,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    reading: Option<JoinHandle<io::Result<Read>>>,
+    /// Of a whole file: its check, unless a read has it, and the bytes that were read before and are not in it yet.
+    check: Option<Check>,
+    unchecked: Bytes,
+    /// What is done before a damaged file breaks off.
+    report: Option<Report>,
+}
+
+struct Read {
+    chunk: Bytes,
+    check: Option<Check>,
 }
 
 impl FileBody {
@@ -44,7 +56,20 @@ impl FileBody {
             unsent: length,
             first: (known > 0).then_some(first),
             reading: None,
+            check: None,
+            unchecked: Bytes::new(),
+            report: None,
         }
+    }
+
+    /// Has all bytes checked before the last chunk is sent. For whole files of more than their first bytes; smaller
+    /// ones were checked when they were opened.
+    pub fn checked(mut self, check: Check) -> Self {
+        if self.unread > 0 {
+            self.unchecked = self.first.clone().unwrap_or_default();
+            self.check = Some(check);
+        }
+        self
     }
 
     fn read_ahead(&mut self) {
@@ -55,10 +80,15 @@ impl FileBody {
         let (file, offset) = (Arc::clone(&self.file), self.offset);
         self.offset += length;
         self.unread -= length;
+        let (mut check, unchecked) = (self.check.take(), std::mem::take(&mut self.unchecked));
         self.reading = Some(tokio::task::spawn_blocking(move || {
             let mut chunk = vec![0; length as usize];
             file.read_exact_at(&mut chunk, offset)?;
-            Ok(chunk.into())
+            if let Some(check) = &mut check {
+                check.update(&unchecked);
+                check.update(&chunk);
+            }
+            Ok(Read { chunk: chunk.into(), check })
         }));
     }
 }
@@ -72,6 +102,11 @@ impl MessageBody for FileBody {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let this = &mut *self;
+        if let Some(report) = &mut this.report {
+            ready!(report.as_mut().poll(cx));
+            this.report = None;
+            return Poll::Ready(Some(Err(damaged())));
+        }
         if this.reading.is_none() {
             this.read_ahead();
         }
@@ -82,14 +117,29 @@ impl MessageBody for FileBody {
         let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
         let read = ready!(Pin::new(reading).poll(cx));
         this.reading = None;
-        this.read_ahead();
-        let chunk = read.map_err(io::Error::other).flatten();
-        match &chunk {
-            Ok(chunk) => this.unsent -= chunk.len() as u64,
-            Err(error) => tracing::error!(%error, "a download broke off"),
+        let read = read.map_err(io::Error::other).flatten().inspect_err(|error| {
+            tracing::error!(%error, "a download broke off");
+        });
+        let Read { chunk, check } = match read {
+            Ok(read) => read,
+            Err(error) => return Poll::Ready(Some(Err(error))),
+        };
+        if this.unread == 0 {
+            this.report = check.and_then(Check::finish);
+            if this.report.is_some() {
+                return self.poll_next(cx);
+            }
+        } else {
+            this.check = check;
+            this.read_ahead();
         }
-        Poll::Ready(Some(chunk))
+        this.unsent -= chunk.len() as u64;
+        Poll::Ready(Some(Ok(chunk)))
     }
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the file does not match its SHA-256")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Files on their way out: conditional and partial requests after RFC 9110.
 
+use std::sync::Arc;
+
 use actix_files::HttpRange;
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,16 +12,19 @@ use actix_web::{
     web,
 };
 
-use super::{body::FileBody, disposition};
+use super::{body::FileBody, check::Check, disposition};
 use crate::{
     app::App,
     domain::{
         attachments::{self, AttachmentRow, Name, Opened, Taken},
         audit::reads::Reading,
+        limits::LimitKey,
         tally::Way,
     },
+    error::Result,
     web::{
         api::types::ErrorBody,
+        connections,
         error::WebResult,
         extract::{self, CurrentUser, Parts},
     },
@@ -67,6 +72,7 @@ pub async fn by_stored_name(
 /// The bytes, or the address of a bucket that has them.
 async fn send(req: &HttpRequest, app: &Parts, by: &CurrentUser, name: Name) -> WebResult {
     let named = |row: &AttachmentRow| disposition::value("attachment", &row.original_name);
+    hold_permit(req, app, by)?;
     match attachments::take(app, &by.actor, name, taken(req), named).await? {
         Taken::Bytes(opened) => Ok(answer(app, req, *opened, Way::Taken)),
         Taken::Address { url, found } => {
@@ -81,6 +87,16 @@ async fn send(req: &HttpRequest, app: &Parts, by: &CurrentUser, name: Name) -> W
                 .finish())
         }
     }
+}
+
+/// Counts what is sent among the downloads of the person who asked for it.
+///
+/// # Errors
+/// [`crate::error::Error::Unavailable`] when too many are under way.
+pub(super) fn hold_permit(req: &HttpRequest, app: &App, by: &CurrentUser) -> Result<()> {
+    let keys = Vec::from_iter(LimitKey::of(&by.actor));
+    connections::hold(req, app.limits.downloads.acquire(&keys)?);
+    Ok(())
 }
 
 /// What a request that shows a file comes to for the trail.
@@ -112,7 +128,7 @@ fn taken(req: &HttpRequest) -> impl FnOnce(&AttachmentRow) -> Reading + Send + '
 
 /// An opened file, whole or in part. What the answer carries is counted here, so that it is never forgotten: the bytes
 /// that it is about to send, whether or not the client stays for all of them.
-pub fn answer(app: &App, req: &HttpRequest, opened: Opened, way: Way) -> HttpResponse {
+pub fn answer(app: &Arc<App>, req: &HttpRequest, opened: Opened, way: Way) -> HttpResponse {
     let Opened { row, site_id, file, first } = opened;
     let kind = match way {
         Way::Taken => "attachment",
@@ -143,17 +159,22 @@ pub fn answer(app: &App, req: &HttpRequest, opened: Opened, way: Way) -> HttpRes
     {
         app.tally.hand_out(app.clock.now(), way, site_id, &row.content_type, start, length);
     }
+    // All of the bytes, asked for in whichever way, are checked while they go out.
+    let body = |start, length| {
+        let body = FileBody::new(file, first, start, length);
+        if length == size { body.checked(Check::new(app, row.id, row.sha256.clone())) } else { body }
+    };
     match wanted {
         Wanted::Nothing => response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish(),
         Wanted::Refused => bare(&row, actix_web::http::StatusCode::PRECONDITION_FAILED).finish(),
         Wanted::Unsatisfiable => bare(&row, actix_web::http::StatusCode::RANGE_NOT_SATISFIABLE)
             .insert_header((header::CONTENT_RANGE, format!("bytes */{size}")))
             .finish(),
-        Wanted::Whole => response.body(FileBody::new(file, first, 0, size)),
+        Wanted::Whole => response.body(body(0, size)),
         Wanted::Part { start, length } => response
             .status(actix_web::http::StatusCode::PARTIAL_CONTENT)
             .insert_header((header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", start + length - 1)))
-            .body(FileBody::new(file, first, start, length)),
+            .body(body(start, length)),
     }
 }
 

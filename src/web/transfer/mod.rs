@@ -2,9 +2,9 @@
 
 pub mod archive;
 pub mod body;
+mod check;
 pub mod disposition;
 pub mod download;
-pub mod held;
 pub mod preview;
 pub mod tus;
 pub mod upload;

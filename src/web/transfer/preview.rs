@@ -29,6 +29,7 @@ const RETRY_AFTER: u32 = 1;
 
 /// `GET /attachments/{id}/preview`
 pub async fn show(req: HttpRequest, app: Parts, by: CurrentUser, path: web::Path<String>) -> WebResult {
+    download::hold_permit(&req, &app, &by)?;
     Ok(match previews::show(&app, &by.actor, extract::id(&path)?, looked(&req)).await? {
         Shown::Document(opened) => download::answer(&app, &req, *opened, Way::Shown),
         Shown::Picture(found) => answer(&req, found, Preview::Large),
@@ -63,6 +64,7 @@ pub async fn page(
 ) -> WebResult {
     let (id, number) = path.into_inner();
     let wanted = Preview::Page(number.parse().map_err(|_| Error::NotFound)?);
+    download::hold_permit(&req, &app, &by)?;
     let found = previews::open(&app, &by.actor, extract::id(&id)?, wanted, looked(&req)).await?;
     Ok(answer(&req, found, wanted))
 }

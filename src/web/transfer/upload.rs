@@ -1,45 +1,45 @@
 //! Files on their way in through a form: `multipart/form-data` with many files, answered with a result for
 //! each of them.
 
-use std::time::Duration;
-
-use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use futures_util::TryStreamExt;
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::{
-    domain::{attachments::Found, intake::Intake},
+    domain::{
+        attachments::Found,
+        intake::{Intake, NAME_MAX_BYTES},
+    },
     error::{Error, Refusal, Result},
     web::{
         api::types::{Attachment, ErrorBody, FileResults, FilesForm},
-        csrf,
         error::{WebError, WebResult, json_of, status_of, wants_json},
         extract::{self, Parts, Upload},
         flash::{FileOutcome, Flash},
         middleware::request_id,
+        multipart::{GuardedForm, MAX_FILES, Part, malformed},
         pages::see_other,
         refusals,
+        shorten::shorten,
     },
 };
 
-/// Files in one request.
-pub const MAX_FILES: usize = 50;
-/// A client that sends nothing for so long has gone.
-const IDLE: Duration = Duration::from_secs(60);
-/// Of what is not wanted, so much is still read before the answer, and for so long: a client that is still
-/// sending would see a broken connection instead of the answer.
-const DRAIN_BYTES: u64 = 256 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(300);
-/// Longest value of a field that is no file.
-const FIELD_MAX: usize = 64 * 1024;
+/// Names that are too long to be recorded are repeated in so many characters.
+const LONG_NAME_CHARS: usize = 200;
 
-/// What became of one file.
+/// The result for one file.
 pub struct Outcome {
+    /// As it was sent; shortened when no file can have it. Empty for what is not about one file.
     pub filename: String,
     pub result: Result<Found>,
+}
+
+/// The results for the files of one request: one for each of the first [`MAX_FILES`], and one for all others
+/// together.
+#[derive(Default)]
+pub struct Outcomes {
+    all: Vec<Outcome>,
+    surplus: usize,
 }
 
 /// Store files in a batch
@@ -66,26 +66,25 @@ pub struct Outcome {
         (status = 409, description = "The batch takes no files", body = ErrorBody),
         (status = 413, description = "Too large", body = ErrorBody),
         (status = 415, description = "Not of a type that is taken", body = ErrorBody),
-        (status = 422, description = "Empty, broken or infected", body = ErrorBody),
+        (status = 422, description = "Empty, broken, infected or not scannable", body = ErrorBody),
         (status = 503, description = "The scanner does not answer, or too many uploads are under way", body = ErrorBody),
         (status = 507, description = "The storage cannot be written", body = ErrorBody),
     )
 )]
 pub async fn to_batch(req: HttpRequest, app: Parts, upload: Upload, path: web::Path<String>) -> WebResult {
-    let Upload { by, multipart, expected_token } = upload;
-    let mut parts = Sent::new(multipart);
+    let Upload { by, mut form } = upload;
     let received = match extract::id(&path) {
-        Ok(batch_id) => receive(&app, &by, batch_id, expected_token, &mut parts).await,
+        Ok(batch_id) => receive(&app, &by, batch_id, &mut form).await,
         Err(error) => Err(error),
     };
-    let unread = if received.is_err() { parts.drain().await } else { Vec::new() };
+    let unread = form.drain().await;
     let is_page = !wants_json(&req) && !by.by_token;
     match received {
         Ok(outcomes) if is_page => {
             for error in outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err()) {
                 refusals::because(&req, error.code());
             }
-            Flash::files(outcomes.into_iter().map(shown).collect()).keep(&by.session);
+            flash(outcomes).keep(&by.session);
             Ok(see_other(format!("/batches/{path}")))
         }
         Ok(outcomes) => Ok(json_answer(outcomes, &req)),
@@ -107,202 +106,93 @@ async fn receive(
     app: &Parts,
     by: &extract::CurrentUser,
     batch_id: Uuid,
-    mut expected_token: Option<String>,
-    parts: &mut Sent,
+    form: &mut GuardedForm,
 ) -> Result<Vec<Outcome>> {
-    let mut intake = None;
-    let mut outcomes: Vec<Outcome> = Vec::new();
+    form.prove().await?;
+    let intake = Intake::open(app, &by.actor, batch_id).await?;
+    let mut outcomes = Outcomes::default();
     loop {
-        if expected_token.is_none() && intake.is_none() {
-            intake = Some(Intake::open(app, &by.actor, batch_id).await?);
-        }
-        let mut part = match parts.next().await {
-            Ok(Some(part)) => part,
+        match form.next().await {
+            Ok(Some(Part::File(filename))) => outcomes.store(app, &intake, filename, form).await,
+            Ok(Some(Part::Field(..))) => {}
             Ok(None) => break,
-            // What came before the break is stored and answered for.
-            Err(error) if !outcomes.is_empty() => {
-                outcomes.push(Outcome { filename: String::new(), result: Err(error) });
-                return Ok(outcomes);
+            Err(error) => {
+                outcomes.broke_off(error)?;
+                break;
             }
-            // Without the token, nothing else of the request counts.
-            Err(error) => return Err(if expected_token.is_some() { Error::Csrf } else { error }),
-        };
-        let name = part.field.name().unwrap_or_default().to_owned();
-        if name == csrf::FIELD {
-            if let Some(expected) = &expected_token {
-                csrf::check_token(&text(&mut part).await?, expected)?;
-                expected_token = None;
-            } else {
-                parts.skip(&mut part).await?;
-            }
-            continue;
-        }
-        let Some(intake) = &intake else { return Err(Error::Csrf) };
-        let Some(filename) = filename_of(&part.field) else {
-            parts.skip(&mut part).await?;
-            continue;
-        };
-        let result = if outcomes.len() < MAX_FILES {
-            store(intake, &filename, &mut part).await
-        } else {
-            Err(too_many_files())
-        };
-        if let Err(error) = &result {
-            app.metrics.refused(error.code());
-        }
-        let is_stored = result.is_ok();
-        outcomes.push(Outcome { filename, result });
-        if !is_stored && parts.skip(&mut part).await.is_err() {
-            return Ok(outcomes);
         }
     }
-    match (expected_token, outcomes.is_empty()) {
-        (Some(_), _) => Err(Error::Csrf),
-        (None, true) => Err(Refusal::NoFiles.into()),
-        (None, false) => Ok(outcomes),
+    let outcomes = outcomes.into_vec();
+    if outcomes.is_empty() { Err(Refusal::NoFiles.into()) } else { Ok(outcomes) }
+}
+
+impl Outcomes {
+    /// Stores the file that begins in the form, or counts it when there were enough.
+    pub async fn store(&mut self, app: &Parts, intake: &Intake, filename: String, form: &mut GuardedForm) {
+        if self.all.len() == MAX_FILES {
+            self.surplus += 1;
+            return;
+        }
+        let result = store(intake, &filename, form).await;
+        if let Err(error) = &result {
+            app.metrics.refused(error.code());
+            // When that fails, the form ends here; this file's result says that it is not stored.
+            if let Err(error) = form.skip().await {
+                tracing::debug!(%error, "what follows a refused file was not read");
+            }
+        }
+        self.all.push(Outcome { filename: reported(filename), result });
+    }
+
+    /// The form cannot be read on. What came before is stored and has its result.
+    ///
+    /// # Errors
+    /// `error` when no file came before.
+    pub fn broke_off(&mut self, error: Error) -> Result<()> {
+        if self.all.is_empty() {
+            return Err(error);
+        }
+        self.all.push(Outcome { filename: String::new(), result: Err(error) });
+        Ok(())
+    }
+
+    /// All results, the last of them for the files that were too many.
+    pub fn into_vec(self) -> Vec<Outcome> {
+        let Self { mut all, surplus } = self;
+        if surplus > 0 {
+            let files = if surplus == 1 { "1 more file was" } else { &format!("{surplus} more files were") };
+            let reason = format!("{files} not stored: at most {MAX_FILES} files go into one request.");
+            all.push(Outcome { filename: String::new(), result: Err(malformed(reason)) });
+        }
+        all
     }
 }
 
-pub async fn store(intake: &Intake, filename: &str, part: &mut Part) -> Result<Found> {
+async fn store(intake: &Intake, filename: &str, form: &mut GuardedForm) -> Result<Found> {
     let mut incoming = intake.file(filename)?;
-    while let Some(bytes) = next_bytes(part).await? {
+    while let Some(bytes) = form.chunk().await? {
         incoming.write(bytes).await?;
     }
     incoming.finish().await
 }
 
-pub fn too_many_files() -> Error {
-    malformed(format!("At most {MAX_FILES} files go into one request. Send this one again."))
+/// A file's name as the answer repeats it.
+fn reported(filename: String) -> String {
+    if filename.len() > NAME_MAX_BYTES { shorten(&filename, LONG_NAME_CHARS).into_owned() } else { filename }
 }
 
-/// The name of a file that was sent to be stored; `None` for other fields, and for a file input without a
-/// choice, which sends an empty name.
-pub fn filename_of(field: &Field) -> Option<String> {
-    if field.name() != Some("files") {
-        return None;
-    }
-    let disposition = field.content_disposition()?;
-    let extended = disposition.get_filename_ext().and_then(|name| String::from_utf8(name.value.clone()).ok());
-    // Browsers encode these three, and only these, in the plain form (HTML, multipart/form-data encoding).
-    let plain = || {
-        let name = disposition.get_filename()?;
-        Some(name.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n"))
-    };
-    extended.or_else(plain).filter(|name| !name.is_empty())
-}
-
-async fn next_bytes(part: &mut Part) -> Result<Option<bytes::Bytes>> {
-    match timeout(IDLE, part.next()).await {
-        Ok(bytes) => bytes.map_err(unreadable),
-        Err(_) => Err(malformed("Nothing came for a minute. Check the connection and send the file again.")),
-    }
-}
-
-/// The value of a field that is no file.
-pub async fn text(part: &mut Part) -> Result<String> {
-    String::from_utf8(small(part).await?).map_err(|_| malformed("A field of the form is not text."))
-}
-
-/// The bytes of a small field.
-pub async fn small(part: &mut Part) -> Result<Vec<u8>> {
-    let mut value = Vec::new();
-    while let Some(bytes) = next_bytes(part).await? {
-        if value.len() + bytes.len() > FIELD_MAX {
-            return Err(malformed("A field of the form is too long."));
-        }
-        value.extend_from_slice(&bytes);
-    }
-    Ok(value)
-}
-
-fn malformed(reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Refusal::Malformed { reason: reason.into() }.into()
-}
-
-fn unreadable(error: MultipartError) -> Error {
-    tracing::debug!(%error, "unreadable multipart body");
-    malformed("The upload broke off or cannot be read. Send it again.")
-}
-
-/// The parts of a request, and how much of it was read for nothing.
-pub struct Sent {
-    multipart: Multipart,
-    is_over: bool,
-    drained: u64,
-}
-
-/// One part of a request.
-pub struct Part {
-    pub field: Field,
-    is_over: bool,
-}
-
-impl Part {
-    /// Actix panics when it is asked once more after the end.
-    async fn next(&mut self) -> Result<Option<bytes::Bytes>, MultipartError> {
-        if self.is_over {
-            return Ok(None);
-        }
-        let next = self.field.try_next().await;
-        self.is_over = matches!(next, Ok(None));
-        next
-    }
-}
-
-impl Sent {
-    pub fn new(multipart: Multipart) -> Self {
-        Self { multipart, is_over: false, drained: 0 }
-    }
-
-    pub async fn next(&mut self) -> Result<Option<Part>> {
-        // As with a part; here, nothing can be read after an error either.
-        if self.is_over {
-            return Ok(None);
-        }
-        let next = match timeout(IDLE, self.multipart.try_next()).await {
-            Ok(field) => field.map_err(unreadable),
-            Err(_) => {
-                Err(malformed("Nothing came for a minute. Check the connection and send the files again."))
-            }
-        };
-        self.is_over = !matches!(next, Ok(Some(_)));
-        Ok(next?.map(|field| Part { field, is_over: false }))
-    }
-
-    /// Reads the rest of a field that is not wanted, within bounds.
-    pub async fn skip(&mut self, part: &mut Part) -> Result<()> {
-        let deadline = Instant::now() + DRAIN_TIME;
-        loop {
-            match timeout_at(deadline.min(Instant::now() + IDLE), part.next()).await {
-                Ok(Ok(Some(bytes))) if self.drained < DRAIN_BYTES => self.drained += bytes.len() as u64,
-                Ok(Ok(None)) => return Ok(()),
-                Ok(Err(error)) => return Err(unreadable(error)),
-                Ok(Ok(Some(_))) | Err(_) => return Err(malformed("More was sent than can be skipped.")),
-            }
+/// The message for the batch's page: a line for each file, and what is not about one file in its text.
+fn flash(outcomes: Vec<Outcome>) -> Flash {
+    let (mut files, mut text) = (Vec::new(), String::new());
+    for Outcome { filename, result } in outcomes {
+        let message = result.as_ref().map_or_else(ToString::to_string, |_| String::new());
+        if filename.is_empty() {
+            text = format!("{text} {message}").trim().to_owned();
+        } else {
+            files.push(FileOutcome { filename, stored: result.is_ok(), message });
         }
     }
-
-    /// Reads what is left of the request, within bounds, and returns the names of the files in it.
-    pub async fn drain(&mut self) -> Vec<String> {
-        let mut names = Vec::new();
-        while let Ok(Some(mut part)) = self.next().await {
-            if names.len() < MAX_FILES {
-                names.extend(filename_of(&part.field));
-            }
-            if self.skip(&mut part).await.is_err() {
-                break;
-            }
-        }
-        names
-    }
-}
-
-fn shown(outcome: Outcome) -> FileOutcome {
-    let (stored, message) = match outcome.result {
-        Ok(_) => (true, String::new()),
-        Err(error) => (false, error.to_string()),
-    };
-    FileOutcome { filename: outcome.filename, stored, message }
+    Flash::files(files, text)
 }
 
 /// What became of all files, for programs.
@@ -356,7 +246,7 @@ fn json_refusal(error: &Error, filenames: Vec<String>, request_id: &str) -> Http
     let reason = json_of(error.code(), &error.to_string(), request_id);
     let results: Vec<Value> = filenames
         .into_iter()
-        .map(|filename| json!({ "filename": filename, "status": status.as_u16(), "error": reason }))
+        .map(|filename| json!({ "filename": reported(filename), "status": status.as_u16(), "error": reason }))
         .collect();
     HttpResponse::build(status).json(json!({ "error": reason, "results": results }))
 }

@@ -1,9 +1,14 @@
-// The SHA-256 of a file on this device, where the browser can compute it: small enough for memory, and on a page that
-// came over HTTPS or from this very machine.
+// @ts-check
+// The SHA-256 of a file on this device, where the browser can compute it: the file is small enough for memory, and the
+// page came over HTTPS or from this machine.
 
+/** In bytes. */
 const LARGEST = 64 * 1024 * 1024;
 
-/** In hexadecimal, or an empty string when it cannot be had. */
+/**
+ * In hexadecimal, or an empty string when it cannot be computed.
+ * @param {File} file
+ */
 export async function digestOf(file) {
   if (!globalThis.crypto?.subtle || file.size > LARGEST) return "";
   try {

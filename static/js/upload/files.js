@@ -1,9 +1,20 @@
-// What is known of a file before it is sent: its size in words, the parts of its name, and why it would be refused.
+// @ts-check
+// What is known of a file before it is sent: its size as text, the parts of its name, and why it would be refused.
 
-import { WORDS } from "./words.js";
+import { TEXTS } from "./texts.js";
+
+/**
+ * The server's rules for uploads.
+ * @typedef {object} Rules
+ * @property {number} maxBytes
+ * @property {string} maxText `maxBytes` as text
+ * @property {string} typesText the allowed types as text
+ * @property {string[]} extensions the allowed ones, in lower case without the dot; empty when all are
+ */
 
 const UNITS = ["KB", "MB", "GB", "TB"];
 
+/** @param {number} bytes */
 export function sizeText(bytes) {
   if (bytes < 1024) return `${Math.round(bytes)} bytes`;
   let value = bytes / 1024;
@@ -17,35 +28,51 @@ export function sizeText(bytes) {
   return `${value.toLocaleString(undefined, format)} ${UNITS[unit]}`;
 }
 
+/** @param {string} name */
 function extensionOf(name) {
   const dot = name.lastIndexOf(".");
   return dot > 0 ? name.slice(dot + 1).toLowerCase() : "";
 }
 
-/** The stem may be cut to an ellipsis, the tail with the extension stays; no emoji is split. */
+/**
+ * The stem, which may be cut to an ellipsis, and the tail with the extension, which may not; no emoji is split.
+ * @param {string} name
+ * @returns {[stem: string, tail: string]}
+ */
 export function splitName(name) {
-  const parts = "Segmenter" in Intl ? Array.from(new Intl.Segmenter().segment(name), (part) => part.segment) : Array.from(name);
+  const parts =
+    "Segmenter" in Intl ? Array.from(new Intl.Segmenter().segment(name), (part) => part.segment) : Array.from(name);
   const extension = extensionOf(name);
   const tail = 4 + (extension && extension.length < 12 ? Array.from(extension).length + 1 : 0);
   const cut = parts.length - Math.min(parts.length, tail);
   return [parts.slice(0, cut).join(""), parts.slice(cut).join("")];
 }
 
-/** The rules of the server, as the form carries them. */
-export function rulesOf(form) {
+/**
+ * The rules as the data attributes of the form carry them.
+ * @param {HTMLFormElement} form
+ * @returns {Rules}
+ */
+export function rulesOf({ dataset }) {
   return {
-    maxBytes: Number(form.dataset.maxBytes),
-    maxText: form.dataset.maxText,
-    typesText: form.dataset.typesText,
-    extensions: form.dataset.extensions.split(",").filter(Boolean),
+    maxBytes: Number(dataset.maxBytes),
+    maxText: dataset.maxText ?? "",
+    typesText: dataset.typesText ?? "",
+    extensions: (dataset.extensions ?? "").split(",").filter(Boolean),
   };
 }
 
-/** Why this file would be refused, or an empty string. The server checks again, and more. */
-export function objection(file, rules) {
+/**
+ * Why the server would refuse this file, or an empty string. The server checks again, and more.
+ * @param {File} file
+ * @param {Rules} rules
+ */
+export function refusalOf(file, rules) {
   const extension = extensionOf(file.name);
-  if (rules.extensions.length && !rules.extensions.includes(extension)) return WORDS.wrongType(extension, rules.typesText);
-  if (file.size === 0) return WORDS.empty;
-  if (file.size > rules.maxBytes) return WORDS.tooLarge(sizeText(file.size), rules.maxText);
+  if (rules.extensions.length && !rules.extensions.includes(extension)) {
+    return TEXTS.wrongType(extension, rules.typesText);
+  }
+  if (file.size === 0) return TEXTS.empty;
+  if (file.size > rules.maxBytes) return TEXTS.tooLarge(sizeText(file.size), rules.maxText);
   return "";
 }

@@ -1,9 +1,10 @@
-// The page's own lists take new files in: the page is fetched again and its marked parts are swapped.
+// @ts-check
+// Shows new files in the page's own lists: the page is fetched again and the elements with data-refresh are swapped.
 
 export async function refresh() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-  if (!answer.ok) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!response.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const old of document.querySelectorAll("[data-refresh]")) {
     const fresh = page.getElementById(old.id);
     if (!fresh) continue;

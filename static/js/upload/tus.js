@@ -1,17 +1,30 @@
-// Resumable uploads over HTTP (tus 1.0.0): one function per request. This is all that knows how bytes travel.
-// Every function resolves to { status, header(name), error } or rejects with a Failed or an AbortError.
+// @ts-check
+// Resumable uploads over HTTP (tus 1.0.0): one function per request, and all that knows how bytes travel. Every
+// function resolves to the server's response, whatever its status, or rejects with a Failed or an AbortError.
 
-/** No answer came: the network or the server is away. */
+/**
+ * @typedef {object} Response
+ * @property {number} status
+ * @property {(name: string) => string} header its value, or an empty string
+ * @property {{ code?: string, message?: string } | null} error the `error` member of a JSON body
+ */
+
+/** No response came: the network or the server is away. */
 export class Failed extends Error {}
 
 const VERSION = "1.0.0";
-/** No answer for so long after the last byte went out: the connection is dead. */
+/** Longest wait after the last byte was sent, in milliseconds: after that the connection is dead. */
 const SILENCE = 90_000;
 
+/** @param {string} text */
 function base64(text) {
   return btoa(String.fromCodePoint(...new TextEncoder().encode(text)));
 }
 
+/**
+ * Begins an upload; its address is in the response's Location.
+ * @param {{ batch: string, file: File, token: string, signal: AbortSignal }} options
+ */
 export function create({ batch, file, token, signal }) {
   const metadata = Object.entries({ batch_id: batch, filename: file.name, filetype: file.type });
   return request("POST", "/uploads", {
@@ -24,11 +37,24 @@ export function create({ batch, file, token, signal }) {
   });
 }
 
-export function look({ url, signal }) {
+/**
+ * Asks for the offset that the server has reached.
+ * @param {{ url: string, signal: AbortSignal }} options
+ */
+export function getOffset({ url, signal }) {
   return request("HEAD", url, { signal });
 }
 
-/** Sends all that is missing. `onProgress(bytes)` counts from the start of the file. */
+/**
+ * Sends the rest of the file. `onProgress(bytes)` counts from the start of the file.
+ * @param {object} options
+ * @param {string} options.url
+ * @param {File} options.file
+ * @param {number} options.offset
+ * @param {string} options.token
+ * @param {AbortSignal} options.signal
+ * @param {(bytes: number) => void} options.onProgress
+ */
 export function append({ url, file, offset, token, signal, onProgress }) {
   return request("PATCH", url, {
     token,
@@ -39,11 +65,23 @@ export function append({ url, file, offset, token, signal, onProgress }) {
   });
 }
 
+/** @param {{ url: string, token: string }} options */
 export function cancel({ url, token }) {
   return request("DELETE", url, { token });
 }
 
-/** fetch cannot tell how much was sent; XMLHttpRequest can. */
+/**
+ * fetch cannot report how much was sent; XMLHttpRequest can.
+ * @param {string} method
+ * @param {string} url
+ * @param {object} options
+ * @param {string} [options.token]
+ * @param {AbortSignal} [options.signal]
+ * @param {Record<string, string>} [options.headers]
+ * @param {Blob | null} [options.body]
+ * @param {((bytes: number) => void) | null} [options.onProgress]
+ * @returns {Promise<Response>}
+ */
 function request(method, url, { token, signal, headers = {}, body = null, onProgress = null }) {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
@@ -53,7 +91,7 @@ function request(method, url, { token, signal, headers = {}, body = null, onProg
       silence = setTimeout(() => xhr.abort(), SILENCE);
     };
     const abort = () => xhr.abort();
-    const over = () => {
+    const end = () => {
       clearTimeout(silence);
       signal?.removeEventListener("abort", abort);
     };
@@ -67,10 +105,10 @@ function request(method, url, { token, signal, headers = {}, body = null, onProg
         onProgress(event.loaded);
       });
     }
-    xhr.addEventListener("load", () => resolve(answerOf(xhr)));
+    xhr.addEventListener("load", () => resolve(responseOf(xhr)));
     xhr.addEventListener("error", () => reject(new Failed()));
     xhr.addEventListener("abort", () => reject(signal?.aborted ? new DOMException("", "AbortError") : new Failed()));
-    xhr.addEventListener("loadend", over);
+    xhr.addEventListener("loadend", end);
     if (signal?.aborted) {
       reject(new DOMException("", "AbortError"));
       return;
@@ -81,12 +119,16 @@ function request(method, url, { token, signal, headers = {}, body = null, onProg
   });
 }
 
-function answerOf(xhr) {
+/**
+ * @param {XMLHttpRequest} xhr
+ * @returns {Response}
+ */
+function responseOf(xhr) {
   let error = null;
   try {
     error = JSON.parse(xhr.responseText).error ?? null;
   } catch {
-    // HEAD has no body, and a proxy answers in its own words; the status has to do.
+    // HEAD has no body, and a proxy's is not JSON: the status has to do.
   }
   return { status: xhr.status, header: (name) => xhr.getResponseHeader(name) ?? "", error };
 }

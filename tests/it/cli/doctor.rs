@@ -9,7 +9,11 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{TestApp, clamd::Clamd};
+use crate::support::{
+    TestApp,
+    clamd::{Clamd, LIMIT, settings},
+    fake_clamd::FakeClamd,
+};
 
 /// The command in an empty folder, with these variables.
 fn doctor(environment: &[(&str, &str)]) -> Output {
@@ -174,33 +178,35 @@ fn a_storage_in_memory_fails() {
 fn a_scanner_is_tried_with_the_test_virus() {
     let app = TestApp::start();
     let mut clamd = Clamd::start();
-    of_app(&app, &[("CLAMAV_ADDRESS", &clamd.address())]).has(0, "scanner", "ok", "EICAR");
+    let address = clamd.address();
+    let with = [("CLAMAV_ADDRESS", address.as_str()), ("MAX_UPLOAD_SIZE_MB", "1")];
+    of_app(&app, &with).has(0, "scanner", "ok", "EICAR test virus at the end of a file of 1 MB");
+    clamd.start_again(&settings(2 * LIMIT, false));
+    of_app(&app, &with).has(0, "scanner", "ok", "of 1 MB").has(0, "scanner", "warning", "leaves out a part");
     clamd.stop();
-    of_app(&app, &[("CLAMAV_ADDRESS", &clamd.address())]).has(1, "scanner", "failure", "does not answer");
+    of_app(&app, &with).has(1, "scanner", "failure", "does not answer");
 }
 
-/// Says that it lives and that all is well, whatever it is sent.
+#[test]
+fn scanner_with_too_small_limits_fails_with_the_lines_for_its_settings() {
+    let app = TestApp::start();
+    for is_reported in [false, true] {
+        let clamd = Clamd::with(&settings(LIMIT, is_reported));
+        let with = [("CLAMAV_ADDRESS", clamd.address())];
+        let findings = of_app(&app, &with.each_ref().map(|(name, value)| (*name, value.as_str())));
+        findings.has(1, "scanner", "failure", "but not of one of 10 MB");
+        let lines = format!("{:?}", findings.all);
+        for line in ["AlertExceedsMax yes", "StreamMaxLength 11M", "MaxFileSize 11M", "MaxScanSize 400M"] {
+            assert!(lines.contains(line), "{line}: {lines}");
+        }
+    }
+}
+
 #[test]
 fn a_scanner_that_finds_nothing_fails() {
-    use std::{
-        io::{Read, Write},
-        net::TcpListener,
-        thread,
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("tcp://{}", listener.local_addr().unwrap());
-    // `zPING`, `zVERSION`, and `zINSTREAM` with the test virus as one piece and an empty one, all NUL-ended.
-    let exchanges = [(6, "PONG\0"), (9, "ClamAV 1.0.7\0"), (10 + 4 + 68 + 4, "stream: OK\0")];
-    let fake = thread::spawn(move || {
-        for (length, answer) in exchanges {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.read_exact(&mut vec![0; length]).unwrap();
-            stream.write_all(answer.as_bytes()).unwrap();
-        }
-    });
+    let fake = FakeClamd::blind();
     let app = TestApp::start();
-    of_app(&app, &[("CLAMAV_ADDRESS", &address)]).has(1, "scanner", "failure", "clean");
-    fake.join().unwrap();
+    of_app(&app, &[("CLAMAV_ADDRESS", fake.address())]).has(1, "scanner", "failure", "clean");
 }
 
 #[test]

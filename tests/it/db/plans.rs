@@ -1,6 +1,7 @@
 //! No page reads more rows than it shows, however many there are. PostgreSQL's own counters tell: they cover
 //! whatever plan it chose, for the statements as they are run.
 
+mod previews;
 mod quarantine;
 
 use chrono::{DateTime, TimeDelta, Utc};

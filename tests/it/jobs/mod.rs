@@ -1,5 +1,6 @@
 //! Background work.
 
+mod fair_previews;
 mod orphans;
 mod purge;
 mod queue;

@@ -39,6 +39,7 @@ fn enqueue(app: &TestApp, kind: &str, max_attempts: i32) -> Uuid {
         max_attempts,
         created_at: now,
         updated_at: now,
+        fair_key: Uuid::nil(),
     };
     assert!(jobs::enqueue(&mut app.database.connect(), &job).unwrap());
     id

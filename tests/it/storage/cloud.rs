@@ -166,3 +166,24 @@ async fn a_local_copy_is_served_from_here_even_in_redirect_mode() {
     app.work_off().await;
     staff.get(&download(&file)).await.is(200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_file_in_the_cache_is_fetched_again() {
+    let s3 = S3::start();
+    let app = TestApp::with_cloud(&s3, "cloud", &[]);
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    for (name, bytes) in [("large.pdf", samples::pdf_of(700_000)), ("small.pdf", samples::pdf("small"))] {
+        let file = staff.store(&batch, name, &bytes).await;
+        let path = app.store().join(".cache").join(text(&file, "stored_name"));
+        let mut flipped = fs::read(&path).unwrap();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 1;
+        fs::write(&path, &flipped).unwrap();
+        let request = staff.request(reqwest::Method::GET, &download(&file)).header("Accept", "*/*");
+        let sent = request.send().await.unwrap().bytes().await;
+        assert!(sent.is_err() || sent.unwrap() == bytes, "{name}: changed bytes are handed out as whole");
+        assert!(staff.get(&download(&file)).await.is(200).body == bytes, "{name}");
+        assert!(fs::read(&path).unwrap() == bytes, "{name}");
+    }
+}

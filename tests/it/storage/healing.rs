@@ -3,6 +3,7 @@
 use std::fs;
 
 use chrono::TimeDelta;
+use reqwest::{Method, header::ACCEPT};
 use serde_json::Value;
 use stillage::domain::{
     copies::{self, Place, Scope},
@@ -305,4 +306,84 @@ async fn files_in_the_trash_are_looked_after_and_stay_there() {
     pair.staff.post_form(&format!("{path}/restore"), &[]).await.is(303);
     pair.both_are_good();
     pair.staff.get_html(&format!("/batches/{}", pair.batch)).await.is(200).shows("slip.pdf");
+}
+
+/// The bytes of a whole answer, or an error when it breaks off.
+async fn whole(client: &Client, path: &str) -> reqwest::Result<Vec<u8>> {
+    let request = client.request(Method::GET, path).header(ACCEPT, "*/*");
+    request.send().await?.error_for_status()?.bytes().await.map(Into::into)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_local_copy_breaks_the_download_off_and_is_healed() {
+    let pair = Pair::make().await;
+    let archive = format!("/batches/{}/archive.zip", pair.batch);
+    for path in [download(&pair.file), archive] {
+        pair.set_local(Some(&pair.flipped()));
+        assert!(whole(&pair.staff, &path).await.is_err(), "{path}: changed bytes are handed out as whole");
+        pair.both_are_good();
+        whole(&pair.staff, &path).await.unwrap();
+    }
+    assert_eq!(trail(&pair.app), "copy.corrupt local, copy.heal local, copy.corrupt local, copy.heal local");
+    // A range that leaves out the end is not checked; one of all bytes is.
+    pair.set_local(Some(&pair.flipped()));
+    pair.staff.get_with(&download(&pair.file), &[("Range", "bytes=0-9")]).await.is(206);
+    let all = pair.staff.request(Method::GET, &download(&pair.file)).header("Range", "bytes=0-").send().await;
+    assert!(all.unwrap().bytes().await.is_err());
+    pair.both_are_good();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_read_a_changed_file_heal_it_once() {
+    let pair = Pair::make().await;
+    pair.set_local(Some(&pair.flipped()));
+    let path = download(&pair.file);
+    let read = futures_util::future::join_all((0..8).map(|_| whole(&pair.staff, &path))).await;
+    assert!(read.into_iter().flatten().all(|bytes| bytes == pair.bytes));
+    pair.both_are_good();
+    assert_eq!(trail(&pair.app), "copy.corrupt local, copy.heal local");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn small_changed_file_is_healed_before_its_first_byte() {
+    let s3 = S3::start_for_the_impatient();
+    let app = TestApp::with_cloud(&s3, "hybrid", &[]);
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    let bytes = samples::pdf("small");
+    let file = staff.store(&batch, "small.pdf", &bytes).await;
+    app.work_off().await;
+    let path = app.published(text(&file, "stored_name"));
+    let mut flipped = bytes.clone();
+    flipped[30] ^= 1;
+    fs::write(&path, &flipped).unwrap();
+    assert!(staff.get(&download(&file)).await.is(200).body == bytes);
+    assert!(fs::read(&path).unwrap() == bytes);
+    assert_eq!(app.value(COPIES), "local present, cloud present");
+    fs::write(&path, &flipped).unwrap();
+    let part = staff.get_with(&download(&file), &[("Range", "bytes=30-30")]).await.is(206);
+    assert!(part.body[..] == bytes[30..31], "small files are checked whatever is asked of them");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_file_without_another_copy_is_marked_and_no_longer_handed_out() {
+    let app = TestApp::start();
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    for (name, bytes) in [("large.pdf", samples::pdf_of(700_000)), ("small.pdf", samples::pdf("small"))] {
+        let file = staff.store(&batch, name, &bytes).await;
+        let path = app.published(text(&file, "stored_name"));
+        let mut flipped = bytes.clone();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 1;
+        fs::write(&path, &flipped).unwrap();
+        assert!(whole(&staff, &download(&file)).await.is_err(), "{name}");
+        assert_eq!(staff.get_json(&download(&file)).await.is(409).code(), "file_corrupt", "{name}");
+        assert!(fs::read(&path).unwrap() == flipped, "of a file that is nowhere good nothing is touched");
+    }
+    assert_eq!(app.value(STATES), "corrupt");
+    assert_eq!(app.value(COPIES), "local corrupt");
+    let archive = whole(&staff, &format!("/batches/{batch}/archive.zip")).await.unwrap();
+    let names = String::from_utf8_lossy(&archive).into_owned();
+    assert!(names.contains("NOT IN THIS ARCHIVE.txt"));
 }

@@ -15,7 +15,7 @@ use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_que
 use stillage::{
     app::App,
     clock::Clock,
-    config::{Config, Patience},
+    config::{Config, Patience, Timeouts},
     db::{self, sites::Site},
     domain::{
         access::{Actor, Role},
@@ -72,6 +72,16 @@ impl TestApp {
         Self::with_config(&bucket.chain(more.iter().copied()).collect::<Vec<_>>(), |config| {
             config.cloud.as_mut().unwrap().patience = patience;
         })
+    }
+
+    /// With less patience for slow clients.
+    pub fn with_timeouts(timeouts: Timeouts) -> Self {
+        Self::with_config(&[], |config| config.timeouts = timeouts)
+    }
+
+    /// With so few file descriptors to count on.
+    pub fn with_descriptors(descriptors: u64) -> Self {
+        Self::with_config(&[], |config| config.descriptors = descriptors)
     }
 
     fn with_config(environment: &[(&str, &str)], change: impl FnOnce(&mut Config)) -> Self {

@@ -4,6 +4,7 @@ mod answer;
 mod app;
 pub mod clamd;
 mod client;
+pub mod fake_clamd;
 mod multipart;
 mod postgres;
 pub mod raw;

@@ -56,7 +56,8 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/account", [303; 4]),
     // The current password is missing.
     ("POST", "/account/password", [422; 4]),
-    ("POST", "/account/sessions/revoke-others", [303; 4]),
+    // So it is here.
+    ("POST", "/account/sessions/revoke-others", [422; 4]),
     // Somebody else's.
     ("POST", "/account/sessions/{id}/revoke", [404; 4]),
     ("GET", "/admin", [403, 403, 200, 403]),

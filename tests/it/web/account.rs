@@ -94,22 +94,97 @@ async fn sessions_are_listed_and_ended() {
 
     let id = app.value("SELECT id FROM sessions WHERE user_agent LIKE '%Android%'");
     let revoke = format!("/account/sessions/{id}/revoke");
-    otto.post_form(&revoke, &[]).await.is(404);
+    let password = [("password", PASSWORD)];
+    otto.post_form(&revoke, &password).await.is(404);
     phone.get("/batches").await.is(200);
-    stan.post_form(&revoke, &[]).await.is(303);
+    stan.post_form(&revoke, &password).await.is(303);
     phone.get("/batches").await.is(401);
     stan.get_html("/account").await.shows("Signed that device out").hides("Chrome on Android");
-    stan.post_form(&revoke, &[]).await.is(404);
-    stan.post_form(&format!("/account/sessions/{}/revoke", Uuid::new_v4()), &[]).await.is(404);
+    stan.post_form(&revoke, &password).await.is(404);
+    stan.post_form(&format!("/account/sessions/{}/revoke", Uuid::new_v4()), &password).await.is(404);
 
     for text in ["Signed 1 other device out", "You are signed in nowhere else"] {
-        stan.post_form("/account/sessions/revoke-others", &[]).await.is(303);
+        stan.post_form("/account/sessions/revoke-others", &password).await.is(303);
         stan.get_html("/account").await.is(200).shows(text).hides("Sign out everywhere else");
     }
     desk.get("/batches").await.is(401);
     otto.get("/batches").await.is(200);
     assert_eq!(app.value("SELECT count(*) FROM audit_events WHERE action = 'session.revoke'"), "2");
     assert_eq!(app.value("SELECT count(*) FROM sessions WHERE state::text LIKE '%user_agent%'"), "0");
+}
+
+#[tokio::test]
+async fn ending_sessions_without_the_password_is_refused() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    let phone = sign_in_with(&app, "stan", PHONE).await;
+    let id = app.value("SELECT id FROM sessions WHERE user_agent LIKE '%Android%'");
+    let addresses = ["/account/sessions/revoke-others".to_owned(), format!("/account/sessions/{id}/revoke")];
+    for address in &addresses {
+        for fields in [&[][..], &[("password", "wrong horse battery")]] {
+            let page = stan.post_form(address, fields).await.is(422).shows("This is not your password.");
+            let text = page.shows("id=\"sessions-password-error\"").text();
+            assert_eq!(text.matches("This is not your password.").count(), 1, "at one field only");
+        }
+        let json = stan.post_for_json(address, &[("password", "wrong horse battery")]).await.is(422);
+        assert_eq!(json.code(), "invalid");
+    }
+    phone.get("/batches").await.is(200);
+    let trail =
+        "SELECT count(*) || ' ' || min(actor) FROM audit_events WHERE action = 'user.password_refused'";
+    assert_eq!(app.value(trail), "6 stan");
+    // Throttled like every other question for the password, and then not even the right one counts.
+    let mut last = 422;
+    for _ in 0..8 {
+        last = stan.post_form(&addresses[0], &[("password", "wrong horse battery")]).await.status;
+    }
+    assert_eq!(last, 429);
+    stan.post_form(&addresses[1], &[("password", PASSWORD)]).await.is(429);
+    phone.get("/batches").await.is(200);
+    assert_eq!(app.value("SELECT count(*) FROM audit_events WHERE action = 'session.revoke'"), "0");
+}
+
+#[tokio::test]
+async fn predictable_new_password_is_refused_with_the_reason() {
+    let app = TestApp::start();
+    app.add_site("Mill Lane");
+    let stan = app.staff().await;
+    stan.post_form("/account", &[("display_name", "Stanis\u{142}aw Kowalski")]).await.is(303);
+    for (new, why) in [
+        ("Stillage2026!", "Names of people, sites and programs are no secret"),
+        ("M1ll-Lane 2026", "Names of people, sites and programs are no secret"),
+        ("Kowalski 2026", "Names of people, sites and programs are no secret"),
+        ("stan.stan.2026", "Names of people, sites and programs are no secret"),
+        ("Qualitaet2026", "One word with a year"),
+        ("Passw0rd!2026", "Common words, names, dates and repeats"),
+        ("qwertzuiopas", "attackers try first"),
+        ("horsehorsehorse", "One word with a year"),
+        ("monkey dragon 1", "Common words, names, dates and repeats"),
+    ] {
+        let refused = change_password(&stan, PASSWORD, new).await;
+        refused
+            .is(422)
+            .shows(why)
+            .shows("Three or four words that do not belong together do well.")
+            .hides(new);
+    }
+    change_password(&stan, PASSWORD, NEW).await.is(303);
+}
+
+#[tokio::test]
+async fn password_typed_on_another_keyboard_is_the_same() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    // Eleven characters composed, however many they were typed as.
+    change_password(&stan, PASSWORD, "u\u{308}o\u{308}a\u{308} zwo\u{308}lf 3")
+        .await
+        .is(422)
+        .shows("11 characters");
+    change_password(&stan, PASSWORD, "Ka\u{308}se aus Su\u{308}dtirol").await.is(303);
+    for typed in ["K\u{e4}se aus S\u{fc}dtirol", "Ka\u{308}se\u{a0}aus Su\u{308}dtirol"] {
+        app.stranger().post_login("stan", typed).await.is(303);
+    }
+    app.stranger().post_login("stan", "Kase aus Sudtirol").await.is(401);
 }
 
 #[tokio::test]

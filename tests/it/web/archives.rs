@@ -213,7 +213,7 @@ async fn slow_clients_hold_no_connection_and_no_thread() {
     staff.get_html(&format!("/batches/{batch}")).await.is(200);
     staff.get_json(&format!("/batches/{batch}/archive.zip")).await.is(429);
     drop(waiting);
-    eventually("their places are free", || app.app.slots.archives.taken() == 0);
+    eventually("their places are free", || app.app.limits.archives.in_use() == 0);
     // One that goes away in the middle leaves nothing behind either.
     let mut raw = Raw::connect(app.address);
     raw.send(request.as_bytes());

@@ -15,6 +15,13 @@ async fn use_up_the_network(app: &TestApp) {
     app.execute("UPDATE throttles SET free_at = '2099-01-01' WHERE key = sha256('network 127.0.0.1')");
 }
 
+/// Strangers in many networks guess at one account until nobody unknown may, for years.
+async fn use_up_the_account(app: &TestApp, name: &str) {
+    throttle::attempt(&app.app, name, "198.51.100.7".parse().unwrap()).await.unwrap();
+    let key = format!("sha256('account {name}')");
+    app.execute(&format!("UPDATE throttles SET free_at = '2099-01-01' WHERE key = {key}"));
+}
+
 /// Guesses until it is refused, for years.
 async fn guess_until_refused(app: &TestApp, by: &Client, name: &str) {
     for _ in 0..40 {
@@ -47,6 +54,27 @@ async fn a_stranger_in_the_same_network_keeps_nobody_out() {
     app.add_user("otto", Role::Staff, &[]).await;
     with_cookie(&app, &cookie).post_login("otto", PASSWORD).await.is(429);
     with_cookie(&app, &cookie).post_login("nobody", PASSWORD).await.is(429);
+}
+
+#[tokio::test]
+async fn guesses_from_many_networks_do_not_keep_the_owner_out() {
+    let app = TestApp::start();
+    let admin = app.admin().await;
+    let ines = app.new_user("ines", Role::Staff, &[]).await;
+    ines.post_form("/logout", &[]).await.is(303);
+    use_up_the_account(&app, "ines").await;
+    let new_device = app.stranger();
+    new_device.post_login("ines", PASSWORD).await.is(429).shows("A browser in which you signed in before");
+    ines.post_login("ines", PASSWORD).await.is(303);
+    // Who has a link to choose a password is known in the browser that opens it.
+    let id = app.value("SELECT id FROM users WHERE username = 'ines'");
+    let page = admin.post_form(&format!("/admin/users/{id}/reset"), &[]).await.is(200).text();
+    let (_, rest) = page.split_once("/password?token=").unwrap();
+    let token: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
+    let fields = [("token", token.as_str()), ("password", "another horse battery")];
+    new_device.post_form("/password", &fields).await.is(303);
+    new_device.post_login("ines", "another horse battery").await.is(303);
+    app.stranger().post_login("ines", "another horse battery").await.is(429);
 }
 
 #[tokio::test]

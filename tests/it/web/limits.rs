@@ -3,7 +3,7 @@
 use std::{thread::sleep, time::Duration};
 
 use reqwest::{Method, header::ACCEPT};
-use stillage::domain::slots::Taker;
+use stillage::domain::limits::LimitKey;
 use uuid::Uuid;
 
 use crate::support::{
@@ -75,17 +75,17 @@ async fn a_form_has_a_largest_size() {
 }
 
 #[tokio::test]
-async fn more_uploads_than_there_are_places_for_are_asked_to_come_back() {
+async fn uploads_above_the_limit_are_asked_to_come_back() {
     let app = TestApp::start();
     let staff = app.staff().await;
     let batch = staff.make_batch("B-1").await;
     let me: Uuid = app.value("SELECT id FROM users WHERE username = 'stan'").parse().unwrap();
     let png = samples::png();
-    // All places of one person, then all places there are.
+    // All permits of one person, then all there are.
     let others = std::iter::repeat_with(Uuid::new_v4);
     for who in [Box::new(std::iter::repeat(me)) as Box<dyn Iterator<Item = Uuid>>, Box::new(others)] {
         let held: Vec<_> =
-            who.map_while(|user| app.app.slots.uploads.take(&[Taker::User(user)]).ok()).collect();
+            who.map_while(|user| app.app.limits.uploads.acquire(&[LimitKey::User(user)]).ok()).collect();
         assert!(held.len() > 100);
         let refused = staff.upload(&batch, &[("a.png", &png)]).await.is(503);
         assert_eq!(refused.header("retry-after"), "5");

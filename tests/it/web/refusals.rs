@@ -224,7 +224,7 @@ async fn a_client_that_hangs_up_leaves_nothing() {
     eventually("the upload is on its way", || !app.kept().staged.is_empty());
     raw.hang_up();
     eventually("its staged file is gone", || app.kept().staged.is_empty());
-    eventually("its place is free", || app.app.slots.uploads.taken() == 0);
+    eventually("its permit is free", || app.app.limits.uploads.in_use() == 0);
     let kept = app.kept();
     assert_eq!((kept.rows.as_str(), kept.published.len()), ("0", 0));
 }

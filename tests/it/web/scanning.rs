@@ -1,15 +1,13 @@
 //! Malware: found by a real clamd, refused, and nothing stored whenever there is no clear word from it.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-    task::JoinHandle,
-};
 
 use crate::support::{
     TestApp, Tus,
-    clamd::{Clamd, FOUND, LIMIT, eicar},
+    clamd::{Clamd, FOUND, LIMIT, eicar, settings},
+    fake_clamd::FakeClamd,
     samples,
 };
 
@@ -107,28 +105,10 @@ async fn without_a_scanners_word_nothing_is_stored() {
     staff.get(&format!("/batches/{batch}")).await.is(200);
 }
 
-/// A scanner that says these words, one after the other, and its address.
-async fn saying(words: &[&'static str]) -> (JoinHandle<()>, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("tcp://{}", listener.local_addr().unwrap());
-    let words = words.to_vec();
-    let fake = tokio::spawn(async move {
-        for words in words {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut bytes = Vec::new();
-            while !bytes.ends_with(&[0; 4]) {
-                assert!(stream.read_buf(&mut bytes).await.unwrap() > 0);
-            }
-            stream.write_all(words.as_bytes()).await.unwrap();
-        }
-    });
-    (fake, address)
-}
-
 #[tokio::test]
 async fn a_resumable_upload_waits_for_the_scanner_and_ends_with_malware() {
-    let (fake, address) = saying(&["", "stream: OK\0", "stream: Some.Thing FOUND\0"]).await;
-    let app = TestApp::with(&[("CLAMAV_ADDRESS", &address)]);
+    let fake = FakeClamd::saying(&["", "stream: OK\0", "stream: Some.Thing FOUND\0"]);
+    let app = TestApp::with(&[("CLAMAV_ADDRESS", fake.address())]);
     let staff = app.staff().await;
     let batch = staff.make_batch("B-1").await;
     let tus = Tus::of(&staff).await;
@@ -145,15 +125,15 @@ async fn a_resumable_upload_waits_for_the_scanner_and_ends_with_malware() {
     assert_eq!(tus.append(&upload, 0, &bytes).await.is(422).code(), "infected");
     tus.look(&upload).await.is(404);
     assert_eq!((app.kept().rows.as_str(), app.kept().staged.len()), ("1", 0));
-    fake.await.unwrap();
+    assert_eq!(fake.left(), 0);
 }
 
 #[tokio::test]
 async fn an_answer_that_is_no_verdict_stores_nothing() {
     let odd =
         ["", "stream: OK", "OK\0", "stream: ok\0", "HTTP/1.1 200 OK\r\n\r\n", "stream: no memory ERROR\0"];
-    let (fake, address) = saying(&odd).await;
-    let app = TestApp::with(&[("CLAMAV_ADDRESS", &address)]);
+    let fake = FakeClamd::saying(&odd);
+    let app = TestApp::with(&[("CLAMAV_ADDRESS", fake.address())]);
     let staff = app.staff().await;
     let batch = staff.make_batch("B-1").await;
     let empty = app.kept();
@@ -162,5 +142,88 @@ async fn an_answer_that_is_no_verdict_stores_nothing() {
         assert_eq!(answer.code(), "scanner_unavailable", "{words:?}");
         assert_eq!(app.kept(), empty, "{words:?}");
     }
-    fake.await.unwrap();
+    assert_eq!(fake.left(), 0);
+}
+
+/// A PDF of two megabytes with malware at its end, above the limit of one that these tests set.
+fn large_and_infected() -> Vec<u8> {
+    [samples::pdf_of(2 * LIMIT_ONE), eicar()].concat()
+}
+
+const LIMIT_ONE: usize = 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn file_larger_than_the_scanner_looks_at_is_refused_until_the_scanner_is_set_right() {
+    // As clamd is by default: it calls what exceeds a limit clean, without a look.
+    let mut clamd = Clamd::with(&settings(LIMIT_ONE, false));
+    let app = TestApp::with(&[("CLAMAV_ADDRESS", &clamd.address()), ("MAX_UPLOAD_SIZE_MB", "5")]);
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    staff.store(&batch, "small.pdf", &samples::pdf("small")).await;
+    staff.store(&batch, "fits.pdf", &samples::pdf_of(LIMIT_ONE - 10_000)).await;
+    let kept = app.kept();
+    for bytes in [samples::pdf_of(2 * LIMIT_ONE), large_and_infected()] {
+        let answer = staff.upload(&batch, &[("large.pdf", &bytes)]).await.is(503);
+        assert_eq!(answer.code(), "scanner_unavailable");
+        answer.shows("larger than the malware scanner takes");
+        assert_eq!(app.kept(), kept);
+    }
+    assert_eq!(staff.upload(&batch, &[("bad.pdf", &pdf_saying(&eicar()))]).await.is(422).code(), "infected");
+    let ready = app.stranger().get("/health/ready").await.is(200);
+    ready.shows("degraded: scanner (does not look at files of MAX_UPLOAD_SIZE_MB").shows("AlertExceedsMax");
+
+    // Started again with room for all: what was proven of the old one counts no more, nor what was not.
+    clamd.start_again(&settings(20 * LIMIT_ONE, true));
+    // Its end is noticed on another thread.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(
+        staff.upload(&batch, &[("large.pdf", &large_and_infected())]).await.is(422).code(),
+        "infected"
+    );
+    staff.store(&batch, "large.pdf", &samples::pdf_of(2 * LIMIT_ONE)).await;
+    app.advance(TimeDelta::seconds(2));
+    app.stranger().get("/health/ready").await.is(200).hides("degraded");
+
+    // And with smaller limits again.
+    clamd.start_again(&settings(LIMIT_ONE, false));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let kept = app.kept();
+    staff.upload(&batch, &[("large.pdf", &large_and_infected())]).await.is(503);
+    assert_eq!(app.kept(), kept);
+}
+
+#[tokio::test]
+async fn scanner_that_finds_nothing_at_all_lets_no_file_in() {
+    let fake = FakeClamd::blind();
+    let app = TestApp::with(&[("CLAMAV_ADDRESS", fake.address())]);
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    let empty = app.kept();
+    let answer = staff.upload(&batch, &[("a.pdf", &samples::pdf("a"))]).await.is(503);
+    assert_eq!(answer.code(), "scanner_unavailable");
+    assert_eq!(app.kept(), empty);
+}
+
+#[tokio::test]
+async fn file_that_the_scanner_cannot_look_into_is_refused_and_not_called_malware() {
+    let odd = [
+        ("stream: Heuristics.Encrypted.PDF FOUND\0", "protected with a password"),
+        ("stream: Heuristics.Broken.Media.JPEG.JFIFdupAppMarker FOUND\0", "damaged"),
+    ];
+    let fake = FakeClamd::saying(&odd.map(|(words, _)| words));
+    let app = TestApp::with(&[("CLAMAV_ADDRESS", fake.address())]);
+    let staff = app.staff().await;
+    let batch = staff.make_batch("B-1").await;
+    let empty = app.kept();
+    for (words, said) in odd {
+        let answer = staff.upload(&batch, &[("protected.pdf", &samples::pdf("a"))]).await.is(422);
+        assert_eq!(answer.code(), "unscannable", "{words:?}");
+        answer.shows(said).hides("Malware");
+        assert_eq!(app.kept(), empty, "{words:?}");
+    }
+    assert_eq!(
+        app.value("SELECT count(*)::text FROM audit_events WHERE action = 'attachment.infected'"),
+        "0"
+    );
+    app.admin().await.get_html("/admin/quarantine").await.is(200).hides("protected.pdf");
 }

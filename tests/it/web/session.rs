@@ -51,6 +51,25 @@ async fn the_cookie_is_for_this_server_only() {
 }
 
 #[tokio::test]
+async fn hsts_covers_subdomains_when_it_is_set_so() {
+    let https = ("PUBLIC_URL", "https://files.example");
+    for (environment, expected) in [
+        (vec![https], "max-age=31536000"),
+        (vec![https, ("HSTS_INCLUDE_SUBDOMAINS", "true")], "max-age=31536000; includeSubDomains"),
+        (vec![("HSTS_INCLUDE_SUBDOMAINS", "true")], ""),
+    ] {
+        let app = TestApp::with(&environment);
+        for path in ["/login", "/nowhere", "/health/live"] {
+            assert_eq!(
+                app.stranger().get(path).await.header("strict-transport-security"),
+                expected,
+                "{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn strangers_do_not_fill_the_database() {
     let app = TestApp::start();
     let stranger = app.stranger();

@@ -60,6 +60,69 @@ async fn a_network_is_bounded_over_all_accounts() {
     assert!((100..=101 + begun.elapsed().as_millis() / 600).contains(&passed), "{passed}");
 }
 
+/// How many of `count` attempts at one account pass, each from the address that `of` gives, and how long it took.
+async fn attempts(app: &TestApp, account: &str, count: u32, of: impl Fn(u32) -> String) -> (u64, u64) {
+    let begun = Instant::now();
+    let mut passed = 0;
+    for n in 0..count {
+        passed += u64::from(throttle::attempt(&app.app, account, address(&of(n))).await.is_ok());
+    }
+    (passed, begun.elapsed().as_secs())
+}
+
+#[tokio::test]
+async fn guesses_at_one_account_from_many_networks_are_added_up() {
+    let app = TestApp::start();
+    let (passed, took) = attempts(&app, "ann", 150, |n| format!("198.51.{}.{}", n / 100, n % 100)).await;
+    assert!((100..=101 + took / 36).contains(&passed), "{passed}");
+    // Neither a network of another kind nor a /48 of its own helps.
+    assert_eq!(attempts(&app, "ann", 3, |n| format!("2001:db8:{n:x}::1")).await.0, 0);
+    let refused = throttle::attempt(&app.app, "ann", address("192.0.2.1")).await;
+    let Err(Error::Throttled { retry_after }) = refused else { panic!("{refused:?}") };
+    assert!(retry_after.as_secs() <= 36, "a delay, no lock: {retry_after:?}");
+    throttle::attempt(&app.app, "bob", address("192.0.2.1")).await.unwrap();
+    app.advance(TimeDelta::seconds(36));
+    throttle::attempt(&app.app, "ann", address("192.0.2.2")).await.unwrap();
+}
+
+#[tokio::test]
+async fn networks_of_one_block_are_added_up() {
+    let app = TestApp::start();
+    let (passed, took) = attempts(&app, "ann", 60, |n| format!("2001:db8:1:{n:x}::1")).await;
+    assert!((20..=21 + took / 6).contains(&passed), "one account: {passed}");
+    let begun = Instant::now();
+    let mut passed = 0;
+    for n in 0..400 {
+        let address = address(&format!("2001:db8:2:{n:x}::1"));
+        passed += u128::from(throttle::attempt(&app.app, &format!("user{n}"), address).await.is_ok());
+    }
+    assert!((300..=301 + begun.elapsed().as_millis() / 200).contains(&passed), "all accounts: {passed}");
+}
+
+#[tokio::test]
+async fn account_that_does_not_exist_is_throttled_like_one_that_does() {
+    let app = TestApp::start();
+    app.add_user("ines", Role::Staff, &[]).await;
+    let mut answers = Vec::new();
+    for name in ["ines", "nobody.here"] {
+        attempts(&app, name, 120, |n| format!("198.51.100.{n}")).await;
+        // Time moves in the test's computer too: all within the same moment.
+        app.execute("UPDATE throttles SET free_at = '2099-01-01'");
+        answers.push(app.stranger().post_login(name, "wrong horse battery").await.is(429).text());
+        app.execute("DELETE FROM throttles");
+    }
+    let same = |text: &str, name: &str| {
+        let lines = text.lines().filter(|line| !line.contains("csrf_token")).collect::<String>();
+        lines
+            .replace(name, "")
+            .split("Try again in ")
+            .map(|part| part.trim_start_matches(char::is_numeric))
+            .collect::<String>()
+    };
+    assert_eq!(same(&answers[0], "ines"), same(&answers[1], "nobody.here"));
+    assert!(answers[0].contains("Ask an admin for a link"), "{}", answers[0]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shift_signs_in_from_one_address() {
     let app = TestApp::start();
@@ -107,7 +170,7 @@ async fn what_slows_nobody_down_is_forgotten() {
     let app = TestApp::start();
     throttle::attempt(&app.app, "ann", address("203.0.113.9")).await.unwrap();
     let rows = "SELECT count(*) FROM throttles";
-    assert_eq!(app.value(rows), "2", "the account's and the network's");
+    assert_eq!(app.value(rows), "3", "of the account here, of the account anywhere, and of the network");
     app.advance(TimeDelta::seconds(61));
     maintenance::expire_sessions(&app.app).await.unwrap();
     assert_eq!(app.value(rows), "0");

@@ -93,6 +93,45 @@ async fn a_recovery_code_counts_once() {
 }
 
 #[tokio::test]
+async fn recovery_code_counts_however_it_is_typed() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    let (_, codes) = turn_on(&app, &stan).await;
+    assert!(codes.iter().all(|code| code.replace('-', "").len() == 24), "120 bits: {codes:?}");
+    let typed = [
+        codes[0].replace('-', ""),
+        codes[1].replace('-', " ").to_lowercase(),
+        format!("  {}\u{a0}", codes[2].replace('-', "\u{2013}")),
+        codes[3].replace('O', "0").replace('I', "1").replace('B', "8"),
+    ];
+    for code in typed {
+        let visitor = app.stranger();
+        let half = half_way(&visitor).await;
+        second(&visitor, &half, &code).await.is(303);
+    }
+    stan.get_html("/account/two-factor").await.shows("6 recovery codes left");
+}
+
+#[tokio::test]
+async fn recovery_code_of_an_earlier_version_counts_until_new_ones_are_made() {
+    let app = TestApp::start();
+    let stan = app.staff().await;
+    turn_on(&app, &stan).await;
+    for earlier in ["ABCDEFGH234567QR", "QRSTUVWX234567AB"] {
+        app.execute(&format!(
+            "INSERT INTO recovery_codes (user_id, code_hash) SELECT id, sha256('{earlier}') FROM users"
+        ));
+    }
+    let visitor = app.stranger();
+    let half = half_way(&visitor).await;
+    second(&visitor, &half, "abcd-efgh-2345-67qr").await.is(303);
+    stan.post_form("/account/two-factor/codes", &[("password", PASSWORD)]).await.is(200);
+    let visitor = app.stranger();
+    let half = half_way(&visitor).await;
+    second(&visitor, &half, "qrst-uvwx-2345-67ab").await.is(401);
+}
+
+#[tokio::test]
 async fn half_way_in_is_for_this_browser_and_not_for_long() {
     let app = TestApp::start();
     let stan = app.staff().await;

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use reqwest::{Method, header::ACCEPT};
-use stillage::domain::slots::{Slot, Taker};
+use stillage::domain::limits::{LimitKey, Permit};
 use zip::ZipArchive;
 
 use crate::support::{Answer, Client, TestApp, eventually, samples};
@@ -221,13 +221,13 @@ async fn a_ticket_ends_with_its_link_and_its_password() {
     archive(&visitor, &link, &with_ticket).await.is(404);
 }
 
-/// Places for which somebody else's downloads stand.
-fn hold(app: &TestApp, taker: Taker, count: usize) -> Vec<Slot> {
-    (0..count).map(|_| app.app.slots.archives.take(&[taker]).unwrap()).collect()
+/// Permits that somebody else's archives would hold.
+fn hold(app: &TestApp, key: LimitKey, count: usize) -> Vec<Permit> {
+    (0..count).map(|_| app.app.limits.archives.acquire(&[key]).unwrap()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_one_takes_all_the_places_there_are_for_archives() {
+async fn nobody_gets_all_permits_for_archives() {
     let app = TestApp::start();
     let (staff, batch, _) = two_files(&app).await;
     let other = app.admin().await;
@@ -236,7 +236,7 @@ async fn no_one_takes_all_the_places_there_are_for_archives() {
     let id = |sql: &str| app.value(sql).parse().unwrap();
     let visitor = app.stranger();
 
-    let held = hold(&app, Taker::User(id("SELECT id FROM users WHERE username = 'stan'")), 16);
+    let held = hold(&app, LimitKey::User(id("SELECT id FROM users WHERE username = 'stan'")), 16);
     let refused = staff.get_json(&own).await.is(429);
     assert_eq!((refused.code().as_str(), refused.header("retry-after")), ("too_many_archives", "5"));
     staff.get_html(&own).await.is(429).shows("Too many ZIPs are on their way");
@@ -245,31 +245,34 @@ async fn no_one_takes_all_the_places_there_are_for_archives() {
     drop(held);
     staff.get(&own).await.is(200);
 
-    for taker in [Taker::Link(id("SELECT id FROM share_links")), Taker::Network([127, 0, 0, 1].into())] {
-        let held = hold(&app, taker, 16);
+    for key in [LimitKey::Link(id("SELECT id FROM share_links")), LimitKey::Network([127, 0, 0, 1].into())] {
+        let held = hold(&app, key, 16);
         assert_eq!(archive(&visitor, &link, &[]).await.is(429).code(), "too_many_archives");
         drop(held);
     }
-    let all: Vec<Vec<Slot>> = (0..4).map(|n| hold(&app, Taker::User(uuid::Uuid::from_u128(n)), 16)).collect();
+    let many = (0..).map(|n| LimitKey::User(uuid::Uuid::from_u128(n)));
+    let all: Vec<Permit> = many.map_while(|key| app.app.limits.archives.acquire(&[key]).ok()).collect();
     assert_eq!(staff.get_json(&own).await.is(503).code(), "unavailable");
+    // Some are kept for admins.
+    other.get(&own).await.is(200);
     drop(all);
     assert_eq!(app.value("SELECT downloads FROM share_links"), "0", "what was refused cost nothing");
     archive(&visitor, &link, &[]).await.is(200);
-    eventually("every place is given back", || app.app.slots.archives.taken() == 0);
+    eventually("every permit is given back", || app.app.limits.archives.in_use() == 0);
 }
 
 #[tokio::test]
-async fn a_link_takes_so_many_places_and_no_more() {
+async fn downloads_by_one_link_are_bounded() {
     let app = TestApp::start();
     let (staff, batch, two) = two_files(&app).await;
     let link = share(&staff, &batch, &[]).await;
-    let taker = Taker::Link(app.value("SELECT id FROM share_links").parse().unwrap());
-    let held: Vec<Slot> = (0..64).map(|_| app.app.slots.visits.take(&[taker]).unwrap()).collect();
+    let key = LimitKey::Link(app.value("SELECT id FROM share_links").parse().unwrap());
+    let held: Vec<Permit> = (0..64).map(|_| app.app.limits.visits.acquire(&[key]).unwrap()).collect();
     let visitor = app.stranger();
     let download = async || visitor.post_for_json(&format!("{link}/download"), &[("file", &two)]).await;
     assert_eq!(download().await.is(429).code(), "too_many_downloads");
     drop(held);
     download().await.is(200);
-    eventually("its place is given back", || app.app.slots.visits.taken() == 0);
+    eventually("its permit is given back", || app.app.limits.visits.in_use() == 0);
     assert_eq!(app.value("SELECT downloads FROM share_links"), "1");
 }

@@ -22,15 +22,17 @@ use crate::{
     },
     error::{Error, FieldError, Result},
     web::{
-        csrf,
         error::WebResult,
         extract::{CurrentUser, Parts, Posted, Upload},
         flash::Flash,
-        transfer::upload::{self, Sent},
+        multipart::{GuardedForm, Part, malformed},
     },
 };
 
 const PATH: &str = "/admin/settings";
+
+/// More than this is not even read; what a logo may have is checked afterwards, with a message at its field.
+const LOGO_READ_BYTES: usize = 64 * 1024;
 
 /// What stands in the form.
 struct Typed<'a> {
@@ -76,15 +78,10 @@ pub async fn save(req: HttpRequest, app: Parts, form: Posted) -> WebResult {
 
 /// `POST /admin/settings/logo`: a small PNG, as `multipart/form-data`.
 pub async fn set_logo(req: HttpRequest, app: Parts, upload: Upload) -> WebResult {
-    let Upload { by, multipart, expected_token } = upload;
-    let mut parts = Sent::new(multipart);
-    let png = match read_logo(&by, expected_token, &mut parts).await {
-        Ok(png) => png,
-        Err(error) => {
-            parts.drain().await;
-            return Err(error.into());
-        }
-    };
+    let Upload { by, mut form } = upload;
+    let read = read_logo(&by, &mut form).await;
+    form.drain().await;
+    let png = read?;
     match settings::set_logo(&app, &by.actor, Some(png)).await {
         Ok(()) => {
             Flash::done("Saved the logo").keep(&by.session);
@@ -98,36 +95,25 @@ pub async fn set_logo(req: HttpRequest, app: Parts, upload: Upload) -> WebResult
 }
 
 /// The file's bytes; none when no file was sent.
-async fn read_logo(
-    by: &CurrentUser,
-    mut expected_token: Option<String>,
-    parts: &mut Sent,
-) -> Result<Vec<u8>> {
+async fn read_logo(by: &CurrentUser, form: &mut GuardedForm) -> Result<Vec<u8>> {
+    form.prove().await?;
+    authorize(&by.actor, Action::Administer, Resource::System)?;
     let mut png = Vec::new();
-    loop {
-        let mut part = match (parts.next().await, &expected_token) {
-            (Ok(Some(part)), _) => part,
-            // Without the token, nothing else of the request counts.
-            (Ok(None) | Err(_), Some(_)) => return Err(Error::Csrf),
-            (Ok(None), None) => return Ok(png),
-            (Err(error), None) => {
-                authorize(&by.actor, Action::Administer, Resource::System)?;
-                return Err(error);
+    while let Some(part) = form.next().await? {
+        if !matches!(part, Part::File(_)) {
+            continue;
+        }
+        if !png.is_empty() {
+            return Err(malformed("Send one picture."));
+        }
+        while let Some(bytes) = form.chunk().await? {
+            if png.len() + bytes.len() > LOGO_READ_BYTES {
+                return Err(malformed("The picture is too large for a logo."));
             }
-        };
-        match (part.field.name(), &expected_token) {
-            (Some(csrf::FIELD), Some(expected)) => {
-                csrf::check_token(&upload::text(&mut part).await?, expected)?;
-                expected_token = None;
-            }
-            (_, Some(_)) => return Err(Error::Csrf),
-            (Some("files"), None) => {
-                authorize(&by.actor, Action::Administer, Resource::System)?;
-                png = upload::small(&mut part).await?;
-            }
-            (_, None) => parts.skip(&mut part).await?,
+            png.extend_from_slice(&bytes);
         }
     }
+    Ok(png)
 }
 
 /// `POST /admin/settings/logo/remove`

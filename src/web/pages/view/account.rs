@@ -17,6 +17,7 @@ pub struct AccountPage {
     pub display_name: Field,
     pub current_error: Option<String>,
     pub password_error: Option<String>,
+    pub sessions_password_error: Option<String>,
     pub min_password_chars: i64,
     pub can_hold_tokens: bool,
     pub password_set: Option<DateTime<Utc>>,

@@ -167,6 +167,8 @@ async fn feed(append: &mut Append, payload: &mut web::Payload) -> Result<Came> {
             Ok(Some(Ok(bytes))) => {
                 silent = Duration::ZERO;
                 append.write(bytes).await?;
+                // Thousands of tiny chunks may be there at once.
+                tokio::task::coop::consume_budget().await;
             }
             Ok(None) => return Ok(Came::Whole),
             Ok(Some(Err(error))) => {

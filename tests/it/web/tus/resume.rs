@@ -33,7 +33,7 @@ async fn what_came_before_a_broken_connection_counts() {
     assert!((1..=600_000).contains(&offset), "{offset}");
     let stored = tus.append(&upload, offset, &pdf[offset..]).await.is(204);
     assert_eq!(stored.header("x-attachment-sha256"), samples::sha256(&pdf));
-    eventually("its place is free", || app.app.slots.uploads.taken() == 0);
+    eventually("its permit is free", || app.app.limits.uploads.in_use() == 0);
 }
 
 #[tokio::test]
