@@ -199,6 +199,17 @@ async fn every_refusal_has_its_line() {
     let refused = Answer::to(admin.request(Method::POST, &upload)).await.is(503);
     answers.push((refused, "/batches/{id}/attachments", "maintenance", "INFO"));
 
+    for path in [
+        "//s/{}", "/S/{}", "/%73/{}", "/%2573/{}", "/s%2F{}", "/s/{}/download", "/./s/{}", "/x/../s/{}", "/login?next=/s/{}",
+        "/password/{}", "/setup?token={}", "/nowhere?x={}", "/nowhere/{}",
+    ] {
+        let path = path.replace("{}", "0123456789abcdef0123456789abcdef");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nReferer: http://x/s/0123456789abcdef0123456789abcdef\r\n\
+             Accept: text/html\r\nConnection: close\r\n\r\n"
+        );
+        raw::exchange(server.address, &request);
+    }
     let ada = admin.get_json("/api/production/batches").await.is(200);
     assert!(
         !server

@@ -231,7 +231,7 @@ fn pages_of_one_thing_read_that_thing() {
             );
         }
         batches::find(conn, batch).unwrap().unwrap();
-        assert_eq!(audit::of_batch(conn, batch, 10).unwrap().len(), 10);
+        assert_eq!(audit::of_batch(conn, batch, true, 10).unwrap().len(), 10);
     });
     counted.expect_few("a file", |conn| {
         let found = attachments::find(conn, file).unwrap().unwrap();
@@ -284,7 +284,7 @@ fn the_trail_reads_what_it_shows() {
         (id_of(&mut counted.reader, "batch50"), id_of(&mut counted.reader, "file30000"));
     let ann = id_of(&mut counted.reader, "user");
     counted.expect_few("a batch's changes beside many views", |conn| {
-        assert_eq!(audit::of_batch(conn, batch, 10).unwrap().len(), 10);
+        assert_eq!(audit::of_batch(conn, batch, true, 10).unwrap().len(), 10);
     });
     counted.expect_few("a file's changes beside many views", |conn| {
         assert_eq!(audit::of_attachment(conn, file, 10).unwrap().len(), 1);

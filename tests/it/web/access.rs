@@ -51,7 +51,7 @@ const TABLE: &[(&str, &str, [u16; 4])] = &[
     ("GET", "/attachments/{id}/receipt", [200, 200, 200, 404]),
     ("POST", "/attachments/{id}/delete", [403, 303, 303, 404]),
     ("POST", "/attachments/{id}/restore", [403, 303, 303, 404]),
-    ("GET", "/trash", [200; 4]),
+    ("GET", "/trash", [403, 200, 200, 200]),
     ("GET", "/account", [200; 4]),
     ("POST", "/account", [303; 4]),
     // The current password is missing.
@@ -267,6 +267,68 @@ async fn what_is_foreign_looks_like_nothing_at_all() {
     assert_eq!(app.kept().rows, "1");
 }
 
+/// What is in the trash looks to a viewer like nothing at all, and nothing that they see names it.
+#[tokio::test]
+async fn viewers_see_nothing_of_the_trash() {
+    let app = TestApp::start();
+    let [viewer, staff, admin, _] = people(&app).await;
+    let (batch, gone) = (staff.make_batch("OPEN-1").await, staff.make_batch("GONE-1").await);
+    let file = staff.store_id(&batch, "secret.pdf", &samples::pdf("zebra")).await;
+    staff.store_id(&batch, "kept.pdf", &samples::pdf("kept")).await;
+    let within = staff.store_id(&gone, "within.pdf", &samples::pdf("within")).await;
+    let named = app.value("SELECT stored_name FROM attachments WHERE original_name = 'secret.pdf'");
+    staff.post_form(&format!("/attachments/{file}/delete"), &[]).await.is(303);
+    staff.post_form(&format!("/batches/{gone}/delete"), &[]).await.is(303);
+    staff.get("/batches").await; // takes the messages away that name them
+    let nothing = uuid::Uuid::nil().to_string();
+    for (what, ids) in [("attachments", [&file, &within]), ("batches", [&gone, &gone])] {
+        for (method, pattern) in listed() {
+            let Some(rest) = pattern.strip_prefix(&format!("/{what}/{{id}}")) else { continue };
+            for id in ids {
+                let path = |id: &str| format!("/{what}/{id}{rest}").replace("{n}", "1");
+                let (at, nowhere) = (path(id), path(&nothing));
+                let ask = async |path: &str| {
+                    let request = viewer.request(method.clone(), path);
+                    Answer::to(request.header("X-CSRF-Token", viewer.token().await)).await
+                };
+                let (seen, absent) = (ask(&at).await, ask(&nowhere).await);
+                assert_eq!((seen.status, absent.status), (404, 404), "{method} {at}");
+                assert_eq!(timeless(&seen).2, timeless(&absent).2, "{method} {at}");
+                if method == "GET" {
+                    viewer.head(&at).await.is(404);
+                }
+            }
+        }
+    }
+    for path in [
+        format!("/api/production/batches/{gone}"),
+        format!("/api/production/attachments/{file}"),
+        format!("/api/production/attachment/{named}"),
+    ] {
+        viewer.get(&path).await.is(404);
+        viewer.head(&path).await.is(404);
+    }
+    for path in [
+        "/batches".to_owned(),
+        "/batches?q=secret".to_owned(),
+        "/batches?q=zebra".to_owned(),
+        format!("/batches/{batch}"),
+        format!("/batches/{batch}?q=secret"),
+        format!("/batches/{batch}/history"),
+        format!("/api/production/batches/{batch}"),
+    ] {
+        viewer.get_html(&path).await.is(200).hides("secret.pdf").hides("GONE-1").hides("within.pdf");
+    }
+    for sees in [&staff, &admin] {
+        sees.get_html(&format!("/batches/{batch}/history")).await.is(200).shows("secret.pdf");
+        sees.get_html(&format!("/batches/{batch}")).await.is(200).shows("secret.pdf");
+        sees.get_html(&format!("/attachments/{file}")).await.is(200);
+    }
+    // Back from the trash it is there for everybody.
+    staff.post_form(&format!("/attachments/{file}/restore"), &[]).await.is(303);
+    viewer.get_html(&format!("/batches/{batch}/history")).await.is(200).shows("secret.pdf");
+}
+
 #[tokio::test]
 async fn the_list_and_the_trash_show_only_own_sites() {
     let app = TestApp::start();
@@ -278,8 +340,11 @@ async fn the_list_and_the_trash_show_only_own_sites() {
     staff.get("/trash").await; // takes the message away that names the batch
     for sees in [&viewer, &staff, &admin] {
         sees.get("/batches").await.is(200).shows("OPEN-1");
+    }
+    for sees in [&staff, &admin] {
         sees.get("/trash").await.is(200).shows("GONE-1");
     }
+    viewer.get("/trash").await.is(403);
     for path in ["/batches", "/batches?q=open", "/batches?q=certificate", "/trash"] {
         otto.get(path).await.is(200).hides("OPEN-1").hides("GONE-1");
     }

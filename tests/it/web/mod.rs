@@ -35,6 +35,7 @@ mod quarantine;
 mod races;
 mod refusals;
 mod request_bounds;
+mod revoked;
 mod scanning;
 mod second_rule;
 mod session;

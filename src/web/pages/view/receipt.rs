@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::format;
+use crate::characters::made_visible;
 
 pub struct Receipt<'a> {
     pub id: Uuid,
@@ -21,7 +22,7 @@ impl Receipt<'_> {
         format!(
             "Receipt {}\nFile: {}\nSize: {}\nSHA-256: {}\nBatch: {}\nAdded by: {}\nStored: {}",
             self.id,
-            format::shown_name(self.filename),
+            made_visible(self.filename),
             format::exact_size(self.bytes),
             self.sha256,
             self.batch,
