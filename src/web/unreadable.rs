@@ -274,7 +274,7 @@ impl Refusal {
              content-type: text/html; charset=utf-8\r\n{REQUEST_ID}: {}\r\n",
             self.status.as_u16(),
             body.len(),
-            HttpDate::from(SystemTime::now()),
+            HttpDate::from(SystemTime::from(app.clock.now())),
             self.request_id,
         );
         for (name, value) in middleware::defaults(&app.config) {

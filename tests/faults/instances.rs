@@ -27,7 +27,7 @@ async fn one_folder(_: Scale) -> Row {
     let mut site = Site::start();
     let (ledger, mut tally) = (Ledger::default(), Tally::default());
     let load = Load::start(&site, &ledger);
-    let second = Options::default().data_in(site.data()).uploads_in(site.uploads()).from_nothing();
+    let second = Options::default().data_in(site.data()).uploads_in(site.uploads()).without_template();
     let mut other = Site::prepare(second);
     other.begin();
     assert!(other.wait_ready(BACK).is_none(), "the second one serves");

@@ -231,7 +231,7 @@ async fn restore(scale: Scale) -> Row {
     for call in ["renameat2", "fsync", "unlink"] {
         for n in 1..=seconds {
             // A server of its own keeps the database, so that strace sees only the restore.
-            let target = Site::prepare(Options::default().from_nothing());
+            let target = Site::prepare(Options::default().without_template());
             fs::create_dir_all(target.data()).unwrap();
             let output = output(target.command(&strace::killing(call, n), &["restore", &backup])).await;
             if output.status.success() {
@@ -287,7 +287,6 @@ async fn import(scale: Scale) -> Row {
     )
     .await;
     succeeds(&site, &words);
-    drop(more);
     for (name, sha256) in &made {
         let answer = site.person().get(&format!("/api/production/attachment/{name}")).await;
         assert_eq!(answer.status(), 200, "{name}");
@@ -369,7 +368,7 @@ async fn first_start(scale: Scale) -> Row {
     for (call, step) in [("fsync", 5), ("rename", 1), ("unlink", 2), ("fdatasync", 2)] {
         for n in (1..=scale.pick(1, 20)).step_by(scale.pick(1, step)) {
             let wrapper = strace::killing(call, n);
-            let mut site = Site::prepare(Options::default().from_nothing().wrapped_by(wrapper));
+            let mut site = Site::prepare(Options::default().without_template().wrapped(&wrapper));
             site.begin();
             // It died, or what it needs died and it says so, or it went on without harm.
             site.wait_ready(START);

@@ -200,8 +200,19 @@ async fn every_refusal_has_its_line() {
     answers.push((refused, "/batches/{id}/attachments", "maintenance", "INFO"));
 
     for path in [
-        "//s/{}", "/S/{}", "/%73/{}", "/%2573/{}", "/s%2F{}", "/s/{}/download", "/./s/{}", "/x/../s/{}", "/login?next=/s/{}",
-        "/password/{}", "/setup?token={}", "/nowhere?x={}", "/nowhere/{}",
+        "//s/{}",
+        "/S/{}",
+        "/%73/{}",
+        "/%2573/{}",
+        "/s%2F{}",
+        "/s/{}/download",
+        "/./s/{}",
+        "/x/../s/{}",
+        "/login?next=/s/{}",
+        "/password/{}",
+        "/setup?token={}",
+        "/nowhere?x={}",
+        "/nowhere/{}",
     ] {
         let path = path.replace("{}", "0123456789abcdef0123456789abcdef");
         let request = format!(

@@ -127,7 +127,7 @@ pub async fn create(req: HttpRequest, app: Parts, body: NewBatchBody) -> WebResu
     let NewBatchBody { by, input } = body;
     let (made, outcomes) = match input {
         Input::Draft(draft) => (draft.create(&app, &by.actor).await?, Vec::new()),
-        Input::Form(form) => input::receive(&app, &by, form).await?,
+        Input::Form(form) => input::receive(&app, &by, *form).await?,
     };
     // Once more: its files have been counted into it.
     let whole = batches::show(&app, &by.actor, made.id, Filter::default()).await?;

@@ -34,7 +34,7 @@ pub struct NewBatchBody {
 
 pub enum Input {
     Draft(Draft),
-    Form(GuardedForm),
+    Form(Box<GuardedForm>),
 }
 
 /// The fields of a form, as those of [`BatchInput`].
@@ -86,7 +86,7 @@ impl FromRequest for NewBatchBody {
             }
             let input = match (req.content_type(), expected_token) {
                 ("multipart/form-data", expected_token) => {
-                    Input::Form(GuardedForm::new(req.headers(), payload, expected_token, FIELDS))
+                    Input::Form(Box::new(GuardedForm::new(req.headers(), payload, expected_token, FIELDS)))
                 }
                 ("application/json", None) => Input::Draft(json(&req, &mut payload).await?.into()),
                 ("application/x-www-form-urlencoded", expected_token) => {

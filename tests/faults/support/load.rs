@@ -93,12 +93,8 @@ impl Ledger {
     pub fn begin(&self, kind: &str) -> (String, Vec<u8>) {
         let seed = self.next_seed();
         let (name, bytes) = (format!("{kind}-{seed}.pdf"), pdf(seed));
-        let entry = Entry {
-            id: None,
-            sha256: Sha256::digest(&bytes).into(),
-            state: State::Unknown,
-            upload: None,
-        };
+        let entry =
+            Entry { id: None, sha256: Sha256::digest(&bytes).into(), state: State::Unknown, upload: None };
         self.entries.lock().unwrap().insert(name.clone(), entry);
         (name, bytes)
     }

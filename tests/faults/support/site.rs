@@ -54,8 +54,8 @@ impl Options {
     }
 
     /// What is put before the program, such as `strace -f`.
-    pub fn wrapped_by(mut self, wrapper: Vec<String>) -> Self {
-        self.wrapper = wrapper;
+    pub fn wrapped(mut self, wrapper: &[impl AsRef<str>]) -> Self {
+        self.wrapper = wrapper.iter().map(|word| word.as_ref().to_owned()).collect();
         self
     }
 
@@ -72,7 +72,7 @@ impl Options {
     }
 
     /// Without anything that was there before: the first start makes the database. There is no `person` then.
-    pub fn from_nothing(mut self) -> Self {
+    pub fn without_template(mut self) -> Self {
         self.is_new = true;
         self
     }
@@ -453,7 +453,7 @@ static TEMPLATE: Mutex<Option<Arc<Template>>> = Mutex::new(None);
 fn template() -> Arc<Template> {
     let mut template = TEMPLATE.lock().unwrap();
     Arc::clone(template.get_or_insert_with(|| {
-        let mut site = Site::empty(Options::default().from_nothing());
+        let mut site = Site::empty(Options::default().without_template());
         site.begin();
         let ready = site.wait_ready(START);
         assert!(ready.is_some(), "the server did not start:\n{}", site.log_text());

@@ -216,10 +216,8 @@ async fn every_upload_ends_before_its_account_is_disabled_or_is_refused() {
     let flights: Vec<Flight> =
         (0..4).map(|_| Flight::post(&app, "form", &path, &session, &form, false)).collect();
     let page = format!("/admin/users/{}/disable", app.value("SELECT id FROM users WHERE username = 'stan'"));
-    let endings: Vec<_> = flights
-        .into_iter()
-        .map(|flight| tokio::task::spawn_blocking(move || flight.end()))
-        .collect();
+    let endings: Vec<_> =
+        flights.into_iter().map(|flight| tokio::task::spawn_blocking(move || flight.end())).collect();
     let disabled = admin.post_form(&page, &[]).await;
     disabled.is(303);
     let mut stored = 0;
@@ -272,7 +270,20 @@ async fn a_share_archive_breaks_off_when_its_link_is_ended() {
         let url = made["share"]["url"].as_str().unwrap();
         let link = &url[url.find("/s/").unwrap()..];
         let visitor = app.stranger();
-        let body = format!("csrf_token={}", visitor.get_html(link).await.is(200).text().split("name=\"csrf_token\" value=\"").nth(1).unwrap().split('"').next().unwrap());
+        let body = format!(
+            "csrf_token={}",
+            visitor
+                .get_html(link)
+                .await
+                .is(200)
+                .text()
+                .split("name=\"csrf_token\" value=\"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+        );
         let mut archive = TcpStream::connect(app.address).unwrap();
         archive.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let head = format!(

@@ -95,7 +95,8 @@ async fn signing_out_and_failing_to_sign_in_are_on_record() {
     for name in ["my-secret-password", "my-secret-password", "another-password"] {
         app.stranger().post_login(name, "whatever it is").await.is(401);
     }
-    let typed = "SELECT count(*) FROM audit_events WHERE details::text LIKE '%password%' OR actor LIKE '%password%'";
+    let typed =
+        "SELECT count(*) FROM audit_events WHERE details::text LIKE '%password%' OR actor LIKE '%password%'";
     assert_eq!(app.value(typed), "0");
     let marks = "SELECT count(*) || ' of ' || count(DISTINCT details ->> 'username') FROM audit_events
                   WHERE details ->> 'username' LIKE 'an unknown name (#____)'";
