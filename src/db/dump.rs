@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 /// Rows of these are worth nothing later: who was signed in signs in again, a link to a new password is good for
 /// a day, an upload under way begins anew, attempts are forgotten in minutes, and previews and texts are made from the files once more.
 pub const LEFT_OUT: &[&str] =
-    &["sessions", "password_links", "uploads", "previews", "attachment_texts", "throttles"];
+    &["sessions", "password_links", "uploads", "previews", "attachment_texts", "preview_turns", "throttles"];
 
 #[derive(Serialize, Deserialize)]
 struct Section {

@@ -111,6 +111,8 @@ async fn without_a_cloud_that_answers_a_missing_file_is_a_trouble_that_passes() 
     pair.s3.set(Mood::Stalling);
     pair.staff.get_json(&download(&pair.file)).await.is(503);
     pair.s3.set(Mood::Well);
+    // A bucket that was silent is tried again every few seconds only.
+    pair.app.app.cloud.as_ref().unwrap().probe().await.unwrap();
     assert!(pair.staff.get(&download(&pair.file)).await.is(200).body == pair.bytes);
     pair.both_are_good();
 }

@@ -199,6 +199,7 @@ async fn one_file_can_be_tried_again_and_all_can_be_put_off() {
     app.execute("UPDATE jobs SET max_attempts = 1");
     app.work_until("both are given up", || app.value(COPIES) == "local present, cloud failed").await;
     s3.set(Mood::Well);
+    app.app.cloud.as_ref().unwrap().probe().await.unwrap();
 
     storage::set_paused(&app.app, &console, true).await.unwrap();
     assert!(storage::overview(&app.app, &console).await.unwrap().paused);

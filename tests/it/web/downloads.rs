@@ -149,7 +149,7 @@ async fn bytes_that_are_not_there_are_never_answered_200() {
     let secret = app.store().join("secret");
     fs::write(&secret, &bytes).unwrap();
     symlink(&secret, &file).unwrap();
-    assert_eq!(staff.get_json(&path).await.status, 507, "symlinks are not followed");
+    assert_eq!(staff.get_json(&path).await.status, 409, "symlinks are not followed");
 
     fs::remove_file(&file).unwrap();
     fs::write(&file, &bytes).unwrap();

@@ -230,7 +230,8 @@ async fn two_admins_cannot_put_each_other_out_at_once() {
         let (first, second) = tokio::join!(out("ada", "bob", round % 3), out("bob", "ada", round / 3));
         let refused = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
         assert_eq!(refused.len(), 1, "round {round}: {refused:?}");
-        assert_eq!(refused[0].code(), "last_admin");
+        // Who was put out first may do nothing any more; who would put out the last admin may not.
+        assert!(["last_admin", "unauthenticated", "forbidden"].contains(&refused[0].code()), "round {round}");
         let able = "SELECT count(*) FROM users
                      WHERE role = 'admin' AND disabled_at IS NULL AND password_set_at IS NOT NULL";
         assert_eq!(app.value(able), "1", "round {round}");

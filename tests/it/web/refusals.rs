@@ -43,7 +43,12 @@ async fn what_is_refused_leaves_nothing() {
         assert_eq!(answer.code(), *code, "{name}");
         let json = answer.json();
         let result = &json["results"][0];
-        assert_eq!(result["filename"], *name);
+        let shown = result["filename"].as_str().unwrap();
+        // Long names are shortened in answers.
+        assert!(
+            shown == *name || (name.len() > 1000 && shown.ends_with(".pdf") && shown.len() < 250),
+            "{shown}"
+        );
         assert_eq!((&result["status"], &result["error"]["code"]), (&(*status).into(), &(*code).into()));
         assert_eq!(result["error"]["request_id"], answer.header("x-request-id"));
         assert!(!result["error"]["message"].as_str().unwrap().contains(app.store().to_str().unwrap()));

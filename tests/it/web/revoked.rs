@@ -186,10 +186,12 @@ async fn what_is_under_way_ends_with_the_right_to_it() {
             let status = flight.end();
             let expected = match if by_token_too { by_token } else { in_session } {
                 201 if way == "tus" => 204,
+                // The batch was made while the right was there; its files are refused one by one.
+                refused if way == "new batch by API" && refused >= 400 => 207,
                 status => status,
             };
             assert_eq!(status, expected, "{way}, {loss:?}");
-            stored += i32::from(status < 300);
+            stored += i32::from([201, 204].contains(&status));
             assert_eq!(app.kept().rows, stored.to_string(), "{way}, {loss:?}");
         }
         let sees_batch = in_session == 201 || loss == Loss::DemotedInPlace;

@@ -30,7 +30,7 @@ const TABLE: &[(&str, &str, [[u16; 3]; 3])] = &[
     ("GET", "/api/stats", [[403, 403, 200], [403; 3], [403; 3]]),
     ("GET", "/api/production/batches", [[200; 3]; 3]),
     // A site that one does not see is none to choose.
-    ("POST", "/api/production/batches", [[403, 201, 201], [403, 201, 201], [422; 3]]),
+    ("POST", "/api/production/batches", [[403, 201, 201], [403, 201, 201], [403, 422, 422]]),
     ("GET", "/api/production/batches/{id}", [[200; 3], [200; 3], [404; 3]]),
     ("GET", "/api/production/attachments/{id}", [[200; 3], [200; 3], [404; 3]]),
     ("DELETE", "/api/production/attachments/{id}", [[403, 204, 204], [403, 204, 204], [404; 3]]),

@@ -114,6 +114,13 @@ async fn a_database_that_goes_away_at_the_end_costs_a_retry_and_no_bytes() {
     assert!(answer.starts_with("HTTP/1.1 5"), "{answer}");
     app.database.give_back();
     app.advance(chrono::TimeDelta::seconds(7));
+    // Callers are refused at once until the database is known to be back.
+    for _ in 0..100 {
+        if tus.look(&upload).await.status == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
     let offset = tus.offset(&upload).await;
     assert!((500_000..900_000).contains(&offset), "{offset}");
     tus.append(&upload, offset, &pdf[offset..]).await.is(204);
