@@ -289,7 +289,7 @@ async fn a_share_archive_breaks_off_when_its_link_is_ended() {
         let mut archive = TcpStream::connect(app.address).unwrap();
         archive.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let head = format!(
-            "POST {link}/download HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+            "POST {link}/archive.zip HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             app.address,
             visitor.cookie(),
