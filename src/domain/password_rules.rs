@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Least length of a password in characters (ASVS 5.0, 6.2.1 asks for 8 and recommends 15), counted in the form in which
-/// it is hashed ([`passwords::normalised`]).
+/// it is hashed (`passwords::normalised`).
 pub const MIN_CHARS: usize = 12;
 
 /// The product, which every password may be about.

@@ -4,10 +4,10 @@
 //! it finds there; what takes long asks again while it runs ([`Watch`]).
 //!
 //! Lock order, which keeps transactions from waiting for each other in a circle: the admins who can sign in (only
-//! [`people`]), then the account, then its session or token, then everything else. The account is locked `FOR SHARE`, so
+//! `people`), then the account, then its session or token, then everything else. The account is locked `FOR SHARE`, so
 //! that one person's transactions run side by side while a change of the account waits for them, and they for it; a
 //! session `FOR KEY SHARE`, because it ends by being deleted; a token `FOR SHARE`, because it ends by an update. A
-//! transaction that changes its own account takes the stronger lock at once ([`own`]): two that hold the weaker one
+//! transaction that changes its own account takes the stronger lock at once (`own`): two that hold the weaker one
 //! would wait for each other.
 
 use std::{sync::Arc, time::Duration};

@@ -124,7 +124,7 @@ impl FromRequest for CurrentUser {
     }
 }
 
-/// The fields of a plain form or a query string, in the order they were sent; at most [`FIELDS_MOST`].
+/// The fields of a plain form or a query string, in the order they were sent; at most `FIELDS_MOST`.
 #[derive(Debug, Default)]
 pub struct Fields(Vec<(String, String)>);
 

@@ -33,7 +33,7 @@ const WRITE_BUFFER: usize = 512 * 1024;
 /// The server on a listener that is bound already. Ends when `stop` does, after running requests have ended.
 ///
 /// What actix-web's own `HttpServer` does, and one thing more: requests that cannot be read get an answer of ours
-/// ([`unreadable`]).
+/// (`web::unreadable`).
 ///
 /// # Errors
 /// The listener cannot be used.

@@ -96,7 +96,7 @@ pub async fn take(
     open_readable(app, found).await.map(|opened| Taken::Bytes(Box::new(opened)))
 }
 
-/// Opens a file of a batch for somebody whom a share link lets in: [`super::visits`] has decided that.
+/// Opens a file of a batch for somebody whom a share link lets in: [`crate::domain::visits`] has decided that.
 pub(in crate::domain) async fn open_in_batch(app: &Arc<App>, batch_id: Uuid, id: Uuid) -> Result<Opened> {
     let look_up = move |conn: &mut PgConnection| {
         let located = db::attachments::locate(conn, id)?;

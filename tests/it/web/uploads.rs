@@ -70,7 +70,7 @@ async fn every_type_comes_back_as_it_went_in_whatever_its_name() {
             let disposition = file.header("content-disposition");
             assert!(disposition.starts_with("attachment; filename=\""), "{disposition}");
             let (_, encoded) = disposition.split_once("filename*=UTF-8''").unwrap();
-            let safe = stillage::characters::in_file_name(&name);
+            let safe = stillage::characters::in_file_name(name);
             assert_eq!(percent_decode_str(encoded).decode_utf8().unwrap(), safe);
         }
         staff.get_html(&format!("/attachments/{}", text("id"))).await.is(200).shows(&hash);
