@@ -10,6 +10,10 @@ ARGS ?=
 NODE_TOOLS := target/node-tools/node_modules/.bin
 PRETTIER := $(NODE_TOOLS)/prettier --config .ci/assets/prettier.json
 
+# The faults of process, disk and clients that every test run injects a few times: minutes.
+SHORT_FAULTS := 'kill -9 at random' 'call of a tus' 'call of a heal' 'power cut' 'disk full' 'EIO' 'read-only remount' \
+	'mount replaced' 'file replaced' 'broken off'
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-limits test-faults test-garage demo screenshots fuzz fuzz-api lint fmt fmt-assets fmt-check \
 	assets clippy doc deny advisories
@@ -24,12 +28,14 @@ run: ## build in release mode and serve; the first start prints a one-time link
 test: ## every test, against a real PostgreSQL and a real browser (ARGS= to choose)
 	@.ci/setup rust postgres browser axe clamav faults faketime
 	$(CARGO) test --locked --workspace $(ARGS)
+	$(if $(ARGS),,$(CARGO) test --locked --test faults -- $(SHORT_FAULTS))
 
 test-limits: ## what one person can send or hold, against a release build with little memory and few descriptors
 	@.ci/setup rust database
 	$(CARGO) build --release --locked
 	STILLAGE_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/stillage \
 		$(CARGO) test --locked --test exhaustion -- --nocapture $(ARGS)
+
 test-faults: ## every fault, as often as docs/reliability.md says, and its table; as root, tens of minutes
 	@.ci/setup rust postgres faults faketime
 	FAULTS=full $(CARGO) test --locked --test faults -- $(ARGS)
@@ -77,7 +83,7 @@ assets: ## style sheets and scripts: formatting, types (JSDoc), eslint
 clippy: ## clippy on every target
 	@.ci/setup rust
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --test screenshots -- -D warnings
+	$(CARGO) clippy --locked --test screenshots --test faults -- -D warnings
 
 doc: ## the documentation of the code, private items included
 	@.ci/setup rust

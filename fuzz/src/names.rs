@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use percent_encoding::percent_decode_str;
 use stillage::{
+    characters,
     domain::{archive_names::Names, csv},
     storage::key,
     web::transfer::disposition,
@@ -36,7 +37,7 @@ pub fn check(data: &[u8]) {
         let value = disposition::value("attachment", &original);
         assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{value:?}");
         let encoded = value.split_once("filename*=UTF-8''").map_or("", |(_, encoded)| encoded);
-        assert_eq!(percent_decode_str(encoded).decode_utf8_lossy(), original.as_str());
+        assert_eq!(percent_decode_str(encoded).decode_utf8_lossy(), characters::in_file_name(&original));
 
         in_a_table(&original);
     }
